@@ -1,0 +1,85 @@
+"""Files wherever Beam reads them: local paths, gs:// and every other registered scheme, through one small set of functions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+_RAW = CompressionTypes.UNCOMPRESSED  # we unpack ourselves, with limits; Beam must not guess from the file's name
+
+
+class FileInfo(NamedTuple):
+    path: str
+    size: int  # bytes
+    modified: float  # seconds since the epoch; 0.0 where the file system does not tell
+
+
+def is_local(path: str) -> bool:
+    """Whether ``path`` is on this machine's own file system."""
+    return FileSystems.get_scheme(path) is None
+
+
+def join(base: str, *parts: str) -> str:
+    """``base`` and ``parts`` as one path of the base's own file system."""
+    return FileSystems.join(base, *parts)
+
+
+def match(pattern: str) -> list[FileInfo]:
+    """Files that match ``pattern`` (``*`` within a folder, ``**`` across), sorted by path; an empty list where none does."""
+    found = FileSystems.match([pattern])[0].metadata_list
+    return sorted(FileInfo(m.path, m.size_in_bytes, m.last_updated_in_seconds or 0.0) for m in found)
+
+
+def exists(path: str) -> bool:
+    return bool(FileSystems.exists(path))
+
+
+def open_read(path: str) -> BinaryIO:
+    """A seekable binary reader. Raises the file system's own error (``BeamIOError``/``OSError``) where there is no such file."""
+    if is_local(path):
+        return open(path, "rb")
+    return cast(BinaryIO, FileSystems.open(path, compression_type=_RAW))
+
+
+@contextlib.contextmanager
+def open_write(path: str) -> Iterator[BinaryIO]:
+    """A binary writer whose file appears under ``path`` only when the block ends without an exception."""
+    if not is_local(path):
+        # Object stores publish an object when it is closed; an unfinished upload never becomes visible.
+        with FileSystems.create(path, compression_type=_RAW) as remote:
+            yield remote
+        return
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with open(temporary, "wb") as local:
+            yield local
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write ``value`` as sorted, indented JSON, atomically."""
+    with open_write(path) as out:
+        out.write((json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: str) -> Any:
+    with open_read(path) as file:
+        return json.loads(file.read())
+
+
+def delete_tree(path: str) -> None:
+    """Delete ``path`` and all below it; no error where there is nothing."""
+    if exists(path) or match(join(path, "**")):
+        FileSystems.delete([path])
