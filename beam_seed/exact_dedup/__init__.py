@@ -1,0 +1,1 @@
+"""Exact deduplication by SHA-256, of files and of whole repositories."""

@@ -1,0 +1,56 @@
+"""Members with equal SHA-256 digests, and which one of them is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from beam_seed.members import verdict_table
+
+
+def repository_digest(files: Iterable[tuple[str, str]]) -> bytes:
+    """SHA-256 of a repository: of its (path, content digest) pairs sorted by path; names and dates do not count."""
+    digest = hashlib.sha256()
+    for path, content_digest in sorted(files):
+        digest.update(path.encode("utf-8", "surrogatepass") + b"\0" + content_digest.encode() + b"\n")
+    return digest.digest()
+
+
+def digest_partition(members: pa.Table, partitions: int) -> npt.NDArray[np.int64]:
+    """Which of ``partitions`` parts of the digest space each member falls into."""
+    return (_digest_words(members)[:, 0] % np.uint64(partitions)).astype(np.int64)
+
+
+def _digest_words(members: pa.Table) -> npt.NDArray[np.uint64]:
+    digests = members["digest"].combine_chunks()
+    start = digests.offset * 32
+    return np.frombuffer(digests.buffers()[1], dtype="<u8")[start // 8 : start // 8 + len(digests) * 4].reshape(-1, 4)
+
+
+def _with_copies(members: pa.Table) -> pa.Table:
+    words = _digest_words(members)
+    order = np.lexsort(words.T)
+    equal = (words[order][1:] == words[order][:-1]).all(axis=1)
+    has_copy = np.zeros(len(words), dtype=bool)
+    has_copy[order[1:][equal]] = True
+    has_copy[order[:-1][equal]] = True
+    return members.filter(pa.array(has_copy))
+
+
+def find_duplicates(members: pa.Table) -> pa.Table:
+    """VERDICTS of a MEMBERS table that holds every member of its digests.
+
+    Of equal members the first in the order of preference (see :mod:`beam_seed.members`) is kept; similarity is 1.0.
+    """
+    members = _with_copies(members)
+    repository = members["repository"].combine_chunks().dictionary_decode()
+    members = members.set_column(members.schema.get_field_index("repository"), "repository", repository)
+    members = members.sort_by([("digest", "ascending"), ("repository", "ascending"), ("path", "ascending"), ("address", "ascending")])
+    words = _digest_words(members)
+    first = np.append(True, (words[1:] != words[:-1]).any(axis=1))[: len(words)]
+    chosen = np.flatnonzero(first)[np.cumsum(first) - 1] if len(words) else np.empty(0, dtype=np.int64)
+    return verdict_table(members, chosen, np.ones(len(chosen)), np.ones(len(chosen), dtype=np.int64))
