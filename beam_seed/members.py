@@ -78,13 +78,13 @@ def preference(stars: int | None, created: str, repo: str, source: str) -> str:
     return "\0".join((f"{unpopularity:013d}", created or "9999", repo, source))
 
 
-def published_preference(repo: str, source: str) -> str:
-    """The preference of what was published earlier: before every new repository."""
-    return "\0".join(("", "", repo, source))
+def ranked(repository: str, dataset: int) -> str:
+    """A :func:`preference` among all datasets: what was published earlier comes before everything new."""
+    return f"{dataset or MAX_DATASETS + 1:03d}" + repository
 
 
 def names(repository: str) -> tuple[str, str]:
-    """(repo, source) of a :func:`preference`."""
+    """(repo, source) of a :func:`preference`, ranked or not."""
     _, _, repo, source = repository.split("\0", 3)
     return repo, source
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam import coders
 from apache_beam.utils.windowed_value import WindowedValue
 
-from beam_seed.records import Document, Failed, Judgement, Rejected, fail
+from beam_seed.judge import Judge, judge_all
+from beam_seed.records import Document, Failed, Rejected
 
 for _record in (Document, Rejected, Failed):
     coders.registry.register_row(_record)  # deterministic, and twice as fast as pickling
-
-Judge = Callable[[list[Document]], Sequence[Judgement]]
-"""A filter without Beam: documents in, one judgement for each, in the same order."""
-
 
 class Outcome(NamedTuple):
     """The three outputs of a filter: together they are the whole input, each document in exactly one."""
@@ -25,22 +21,6 @@ class Outcome(NamedTuple):
     kept: Any  # PCollection[Document]
     rejected: Any  # PCollection[Rejected]
     failed: Any  # PCollection[Failed]
-
-
-def judge_all(judge: Judge, documents: list[Document], stage: str) -> list[Judgement]:
-    """Judge a batch; where the judge raises, judge its documents one at a time so that only the culprits fail."""
-    if not documents:
-        return []
-    try:
-        judgements = list(judge(documents))
-    except Exception as error:
-        if len(documents) == 1:
-            logging.warning("%s failed on %s/%s: %s", stage, documents[0].repo, documents[0].path, error)
-            return [fail(documents[0], stage, error)]
-        return [judgement for document in documents for judgement in judge_all(judge, [document], stage)]
-    if len(judgements) != len(documents):
-        raise ValueError(f"the judge of stage {stage!r} returned {len(judgements)} judgements for {len(documents)} documents; expected one each")
-    return judgements
 
 
 class _JudgeDocuments(beam.DoFn):

@@ -11,13 +11,25 @@ import pyarrow as pa
 
 from beam_seed.members import verdict_table
 
+_MODULUS = 1 << 256
 
-def repository_digest(files: Iterable[tuple[str, str]]) -> bytes:
-    """SHA-256 of a repository: of its (path, content digest) pairs sorted by path; names and dates do not count."""
-    digest = hashlib.sha256()
-    for path, content_digest in sorted(files):
-        digest.update(path.encode("utf-8", "surrogatepass") + b"\0" + content_digest.encode() + b"\n")
-    return digest.digest()
+
+def set_digest(files: Iterable[tuple[str, str]]) -> bytes:
+    """Digest of a set of (path, content digest) pairs, 32 bytes: the sum modulo 2^256 of the pairs' SHA-256.
+
+    A sum (AdHash; Bellare and Micciancio 1997) and not a digest of the sorted list, so that a repository that lies in several
+    shards is digested shard by shard and :func:`merge_digests` gives the digest of the whole.
+    """
+    total = 0
+    for path, content_digest in files:
+        pair = path.encode("utf-8", "surrogatepass") + b"\0" + content_digest.encode()
+        total += int.from_bytes(hashlib.sha256(pair).digest(), "big")
+    return (total % _MODULUS).to_bytes(32, "big")
+
+
+def merge_digests(digests: Iterable[bytes]) -> bytes:
+    """The set digest of the union of disjoint sets."""
+    return (sum(int.from_bytes(digest, "big") for digest in digests) % _MODULUS).to_bytes(32, "big")
 
 
 def digest_partition(members: pa.Table, partitions: int) -> npt.NDArray[np.int64]:

@@ -1,0 +1,46 @@
+"""Stage records: what a finished stage left, and under which parameters, so that a re-run reuses it or starts it anew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from beam_seed import storage
+
+
+def stage_path(root: str, stage: str) -> str:
+    return storage.join(root, "_stages", f"{stage}.json")
+
+
+def fingerprint(stage: str, parameters: Any, before: str) -> str:
+    """Digest of a stage's parameters and of the fingerprint of the stage it builds on, 16 hex digits."""
+    text = json.dumps([stage, parameters, before], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def read_stage(root: str, stage: str) -> Any:
+    """The record of a finished stage. Raises FileNotFoundError where it is not finished."""
+    path = stage_path(root, stage)
+    if not storage.exists(path):
+        raise FileNotFoundError(f"{root} holds no finished stage {stage!r} ({path} is missing); run beam-seed github with this output first")
+    return storage.read_json(path)
+
+
+def write_stage(root: str, stage: str, mark: str, items: Sequence[Any]) -> None:
+    """Record that a stage is finished. ``items``: small JSON values a later stage starts from."""
+    storage.write_json(stage_path(root, stage), {"stage": stage, "fingerprint": mark, "items": items})
+
+
+def is_finished(root: str, stage: str, mark: str) -> bool:
+    """Whether the stage was finished under the same parameters and the same input."""
+    return storage.exists(stage_path(root, stage)) and storage.read_json(stage_path(root, stage))["fingerprint"] == mark
+
+
+def clear_stage(root: str, stage: str, datasets: Sequence[str]) -> None:
+    """Remove what an unfinished or outdated stage left, its record first."""
+    storage.delete_tree(stage_path(root, stage))
+    for pattern in datasets:
+        for info in storage.match(storage.join(root, *pattern.split("/"))):
+            storage.delete_tree(info.path)

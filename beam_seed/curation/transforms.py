@@ -1,0 +1,197 @@
+"""Beam wiring of the curation stages but deduplication. What travels is small (units, shards, verdicts); text stays in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import AsMultiMap, AsSingleton
+
+from beam_seed.curation.assemble import Part, assemble_part, plan
+from beam_seed.curation.datasets import QUALITY, Shard, shard_path, table_of, write_table
+from beam_seed.curation.decide import Kept, Rule, decide_shard, score_histogram
+from beam_seed.curation.measure import measure_shard
+from beam_seed.curation.read import Bucket, bucket_count, bucket_of, read_bucket, spill_table
+from beam_seed.curation.score import ScoredRow, SyntaxChecker
+from beam_seed.near_dedup.lsh import Bands
+from beam_seed.quality.threshold import ScoreHistogram
+from beam_seed.quality.transforms import ScoreDocuments
+from beam_seed.records import Document
+from beam_seed.rules.rules import Limits as RuleLimits
+from beam_seed.sources.metadata import load_metadata
+from beam_seed.sources.read import Limits as ReadLimits
+from beam_seed.sources.table import ColumnMap
+from beam_seed.sources.units import Unit, distinct_names, list_units
+
+KeyedBytes = tuple[int, bytes]
+Keyed = tuple[tuple[int, int], Document]  # ((shard, row), document)
+
+
+@dataclass
+class ReadRepositories(beam.PTransform):
+    """Input patterns to buckets (what was read of each), once their shards of ``documents/`` are written."""
+
+    root: str
+    metadata: str
+    columns: str
+    limits: ReadLimits
+    shard_bytes: int
+
+    def expand(self, patterns: Any) -> Any:
+        units = patterns | "List units" >> beam.FlatMap(list_units) | "By name" >> beam.GroupBy(lambda unit: unit.repo)
+        units = units | "Name apart" >> beam.FlatMapTuple(lambda _, namesakes: distinct_names(list(namesakes)))
+        count = AsSingleton(units | "Count buckets" >> beam.CombineGlobally(_CountBuckets(self.shard_bytes)))
+        whole = units | "Whole units" >> beam.Filter(lambda unit: unit.kind != "table")
+        tables = units | "Tables" >> beam.Filter(lambda unit: unit.kind == "table") | "Spread tables" >> beam.Reshuffle()
+        keyed = whole | "Key units" >> beam.Map(lambda unit, count: (bucket_of(unit.repo, count), unit), count)
+        spilled = tables | "Spill tables" >> beam.FlatMap(self._spill, count)
+        return (
+            {"units": keyed, "spills": spilled}
+            | "Fill buckets" >> beam.CoGroupByKey()
+            | "Read buckets" >> beam.Map(self._read).with_output_types(Bucket)
+        )
+
+    def _spill(self, unit: Unit, count: int) -> Iterator[Any]:
+        yield from spill_table(unit, ColumnMap.parse(self.columns), self.limits, count, self.root)
+
+    def _read(self, group: tuple[int, Mapping[str, Iterable[Any]]]) -> Bucket:
+        bucket, inputs = group
+        metadata = load_metadata(self.metadata) if self.metadata else {}
+        return read_bucket(bucket, list(inputs["units"]), list(inputs["spills"]), self.root, self.shard_bytes, self.limits, metadata)
+
+
+class _CountBuckets(beam.CombineFn):
+    def __init__(self, shard_bytes: int):
+        self._shard_bytes = shard_bytes
+
+    def create_accumulator(self) -> list[Unit]:
+        return []
+
+    def add_input(self, units: list[Unit], unit: Unit) -> list[Unit]:
+        return [*units, unit]
+
+    def merge_accumulators(self, accumulators: Iterable[list[Unit]]) -> list[Unit]:
+        return [unit for units in accumulators for unit in units]
+
+    def extract_output(self, units: list[Unit]) -> int:
+        return bucket_count(units, self._shard_bytes)
+
+
+@dataclass
+class MeasureDocuments(beam.PTransform):
+    """Shards of ``documents/`` to the same shards, once their ``measures/`` and ``repositories/`` are written."""
+
+    root: str
+    limits: RuleLimits
+    bands: Bands
+
+    def expand(self, shards: Any) -> Any:
+        return shards | "Spread shards" >> beam.Reshuffle() | "Measure" >> beam.Map(self._measure).with_output_types(Shard)
+
+    def _measure(self, shard: Shard) -> Shard:
+        measure_shard(self.root, shard.number, self.limits, self.bands)
+        return shard
+
+
+@dataclass
+class ScoreSurvivors(beam.PTransform):
+    """Shards to the same shards, once ``syntax/`` and ``quality/`` are written for all that deduplication left in a variant.
+
+    scorer: a model directory; '' scores nothing. duplicates: (shard number, packed DUPLICATES).
+    """
+
+    root: str
+    scorer: str
+    accelerator: str
+    duplicates: Any
+
+    def expand(self, shards: Any) -> Any:
+        spread = shards | "Spread" >> beam.Reshuffle()
+        checked = spread | "Check syntax" >> beam.ParDo(_CheckSyntax(self.root), AsMultiMap(self.duplicates)).with_outputs("done", main="passed")
+        rows = []
+        if self.scorer:
+            scores, failed = checked.passed | "Score quality" >> ScoreDocuments(self.scorer, accelerator=self.accelerator)
+            rows.append(scores | "Scored" >> beam.MapTuple(lambda key, score: (key[0], ScoredRow(key[1], score, None))))
+            rows.append(failed | "Not scored" >> beam.MapTuple(lambda key, failure: (key[0], ScoredRow(key[1], None, failure.error))))
+        done = checked.done | "By shard" >> beam.Map(lambda shard: (shard.number, shard))
+        everything = rows[0:0] or (tuple(rows) | "All rows" >> beam.Flatten()) if rows else None
+        grouped = {"shard": done, **({"rows": everything} if everything is not None else {})} | "Meet" >> beam.CoGroupByKey()
+        return grouped | "Write quality" >> beam.MapTuple(self._write).with_output_types(Shard)
+
+    def _write(self, number: int, inputs: Mapping[str, Iterable[Any]]) -> Shard:
+        rows = sorted(inputs.get("rows", ()), key=lambda scored: scored.row)
+        write_table(shard_path(self.root, "quality", number), table_of(rows, QUALITY))
+        (shard,) = inputs["shard"]
+        return Shard(*shard)
+
+
+class _CheckSyntax(beam.DoFn):
+    def __init__(self, root: str):
+        self._root = root
+
+    def setup(self) -> None:
+        self._checker = SyntaxChecker()
+
+    def process(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]]) -> Iterator[Any]:
+        for row, document in self._checker.check_shard(self._root, shard.number, list(duplicates[shard.number])):
+            yield (shard.number, row), document
+        yield beam.pvalue.TaggedOutput("done", shard)
+
+    def teardown(self) -> None:
+        self._checker.close()
+
+
+@dataclass
+class DecideVerdicts(beam.PTransform):
+    """Scored shards to what each has left in each variant, once ``verdicts/``, ``rejected/`` and ``failed/`` are written."""
+
+    root: str
+    rule: Rule
+    duplicates: Any
+
+    def expand(self, shards: Any) -> Any:
+        duplicates = AsMultiMap(self.duplicates)
+        histogram = (
+            shards
+            | "Count scores" >> beam.Map(self._count, duplicates).with_output_types(bytes)
+            | "Merge scores" >> beam.CombineGlobally(_merge_histograms)
+        )
+        return shards | "Decide" >> beam.FlatMap(self._decide, duplicates, AsSingleton(histogram)).with_output_types(Kept)
+
+    def _count(self, shard: Shard, duplicates: Mapping[int, Sequence[bytes]]) -> bytes:
+        return score_histogram(self.root, shard.number, duplicates[shard.number], self.rule)
+
+    def _decide(self, shard: Shard, duplicates: Mapping[int, Sequence[bytes]], histogram: bytes) -> Iterator[Kept]:
+        thresholds = ScoreHistogram.from_bytes(histogram).thresholds(self.rule.drop_lowest)
+        yield from decide_shard(self.root, shard.number, duplicates[shard.number], thresholds, self.rule)
+
+
+def _merge_histograms(packed: Iterable[bytes]) -> bytes:
+    merged = ScoreHistogram()
+    for each in packed:
+        merged.merge(ScoreHistogram.from_bytes(each))
+    return merged.to_bytes()
+
+
+@dataclass
+class AssembleCorpora(beam.PTransform):
+    """What shards have left to the parts of the corpora, once written. ``scorer``: fingerprint, '' where nothing was scored."""
+
+    root: str
+    target_bytes: int
+    scorer: str
+
+    def expand(self, kept: Any) -> Any:
+        return (
+            kept
+            | "All shards" >> beam.combiners.ToList()
+            | "Plan" >> beam.FlatMap(plan, self.target_bytes).with_output_types(Part)
+            | "Spread parts" >> beam.Reshuffle()
+            | "Assemble" >> beam.Map(self._assemble).with_output_types(Part)
+        )
+
+    def _assemble(self, part: Part) -> Part:
+        assemble_part(self.root, Part(part.variant, part.number, part.parts, tuple(part.shards)), self.scorer)
+        return part

@@ -1,0 +1,140 @@
+"""Parameters of a launchable job, declared once: a dataclass whose fields become flags, template parameters and docs.
+
+Beam's own ``PipelineOptions`` are not subclassed: two subclasses that declare one flag silently share a default. Flags are
+parsed here, without abbreviations; what is left must be flags of Beam, and anything else is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T")
+
+
+def option(default: Any, help: str, *, kind: str = "", choices: Sequence[str] = (), check: Callable[[Any], str] | None = None) -> Any:  # noqa: A002
+    """A field of an options dataclass.
+
+    help: one sentence for ``--help``, the template and the docs. kind: '' or what the text names, one of 'read' (files to read),
+    'write' (a folder to write). check: returns what is wrong with a value, '' where nothing is.
+    """
+    metadata = {"help": help, "kind": kind, "choices": tuple(choices), "check": check}
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def share(value: float) -> str:
+    """Check of an option that is a share of a whole."""
+    return "" if 0.0 <= value < 1.0 else "expected a share from 0 up to, not including, 1"
+
+
+def proper_share(value: float) -> str:
+    """Check of an option that must lie strictly between none and all."""
+    return "" if 0.0 < value < 1.0 else "expected a number between 0 and 1, such as 0.7"
+
+
+def not_negative(value: float) -> str:
+    """Check of an option that may be zero or above."""
+    return "" if value >= 0 else "expected 0 or a number above it"
+
+
+def positive(value: float) -> str:
+    """Check of an option that must be above zero."""
+    return "" if value > 0 else "expected a number above 0"
+
+
+class UsageError(SystemExit):
+    """A command line that cannot be run: one line on standard error, exit status 2."""
+
+    def __init__(self, prog: str, message: str):
+        print(f"{prog}: error: {message}", file=sys.stderr)
+        self.message = message
+        super().__init__(2)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(self.prog, message)
+
+
+def _boolean(text: str) -> bool:
+    # Flex Templates pass booleans as --flag=true, which argparse's own boolean actions refuse.
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is not a boolean; expected true or false")
+
+
+def _converter(annotation: Any) -> Callable[[str], Any]:
+    converters: dict[Any, Callable[[str], Any]] = {bool: _boolean, int: int, float: float, str: str, list[str]: str}
+    return converters[annotation]
+
+
+def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], annotation: Any) -> None:
+    extra: dict[str, Any] = {"choices": field.metadata["choices"]} if field.metadata["choices"] else {}
+    if annotation is bool:
+        extra |= {"nargs": "?", "const": "true"}  # `--demo` alone means `--demo=true`
+    parser.add_argument(
+        *dict.fromkeys((f"--{field.name.replace('_', '-')}", f"--{field.name}")),
+        dest=field.name,
+        action="append",
+        metavar=field.name.upper() if not extra else None,
+        help=field.metadata["help"].replace("%", "%%"),
+        **extra,
+    )
+
+
+def parse(options: type[T], argv: Sequence[str], prog: str) -> tuple[T, list[str]]:
+    """Options of a dataclass type from a command line, and the arguments that are Beam's.
+
+    A text option that is given empty counts as not given (a cleared optional field of a template arrives so). List options
+    are repeated, or one value with commas. Raises UsageError (a SystemExit of status 2) that names the flag.
+    """
+    annotations = typing.get_type_hints(options)
+    parser = _Parser(prog=prog, description=(options.__doc__ or "").strip(), allow_abbrev=False)
+    fields = [field for field in dataclasses.fields(options) if "help" in field.metadata]  # type: ignore[arg-type]
+    for field in fields:
+        _add_flag(parser, field, annotations[field.name])
+    known, rest = parser.parse_known_args(argv)
+    values = {}
+    for field in fields:
+        given = [text for text in getattr(known, field.name) or [] if text != ""]
+        if given:
+            values[field.name] = _convert(prog, field, annotations[field.name], given)
+    _refuse_unknown(prog, rest)
+    return options(**values), rest
+
+
+def _convert(prog: str, field: dataclasses.Field[Any], annotation: Any, given: list[str]) -> Any:
+    flag = "--" + field.name.replace("_", "-")
+    try:
+        convert = _converter(annotation)
+        values = [convert(text) for text in given]
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise UsageError(prog, f"argument {flag}: {given[-1]!r} is no {getattr(annotation, '__name__', annotation)} ({error})") from None
+    if annotation == list[str]:
+        return [part for text in values for part in text.split(",") if part]
+    problem = field.metadata["check"](values[-1]) if field.metadata["check"] else ""
+    if problem:
+        raise UsageError(prog, f"argument {flag}: {values[-1]} given; {problem}")
+    return values[-1]
+
+
+def _refuse_unknown(prog: str, rest: Sequence[str]) -> None:
+    if not rest:
+        return
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    beam_parser = _Parser(prog=prog, allow_abbrev=False, add_help=False, conflict_handler="resolve")
+    for each in PipelineOptions.__subclasses__():
+        if each.__module__.startswith("apache_beam."):
+            each._add_argparse_args(beam_parser)
+    _, unknown = beam_parser.parse_known_args(list(rest))
+    if unknown:
+        raise UsageError(prog, f"unknown argument {unknown[0]}; see {prog} --help for ours, and Beam's documentation for its own")

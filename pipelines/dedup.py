@@ -1,0 +1,150 @@
+"""``beam-seed dedup``: a Parquet table of documents to its survivors, and to the evidence for what was dropped."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from beam_seed import options as opt
+from beam_seed import storage
+from beam_seed.curation.datasets import MEASURES, PIECES, read_groups, read_table, shard_path, write_batches, write_table
+from beam_seed.curation.duplicate_transforms import FindDuplicates
+from beam_seed.curation.duplicates import Place, dropped_rows
+from beam_seed.near_dedup.lsh import Bands, band_hashes, has_shingles, optimal_bands
+from beam_seed.near_dedup.minhash import sign
+from beam_seed.near_dedup.shingles import shingle
+from beam_seed.near_dedup.transforms import NUM_PERM
+from beam_seed.members import SHARD_BITS
+from beam_seed.packing import U64, split_by, unpack_table
+from pipelines import launch
+
+PROG = "beam-seed dedup"
+NEEDED = ("id", "repo", "path", "content")
+
+EVIDENCE = pa.schema(
+    [("id", pa.string()), ("rule", pa.string()), ("kept_id", pa.string()), ("similarity", pa.float64()), ("evidence", pa.string())]
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Deduplicate a table of documents, exactly and by verified MinHash."""
+
+    input: list[str] = opt.option([], "Parquet files or globs with columns id, repo, path, content (stars, created, source are used).", kind="read")
+    output: str = opt.option("", "Folder: kept/ (the survivors' rows) and dropped/ (what was dropped, and for whom).", kind="write")
+    level: str = opt.option("near", "How far to go.", choices=("exact", "near"))
+    near_threshold: float = opt.option(0.7, "Jaccard similarity from which a document is a near-duplicate.", check=opt.proper_share)
+    partitions: int = opt.option(16, "Parts of the hash space; raise it above about 50 million documents.", check=opt.positive)
+    workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
+
+
+def build(pipeline: beam.Pipeline, options: Options, files: Sequence[str]) -> None:
+    """Add the job to ``pipeline``."""
+    near = options.level == "near"
+    bands = optimal_bands(options.near_threshold, NUM_PERM)
+    work = storage.join(options.output, "_work")
+    places = [Place(work, 0, number, path) for number, path in enumerate(files)]
+    measured = (
+        pipeline
+        | "Files" >> beam.Create(places)
+        | "Measure" >> beam.Map(_measure, bands if near else None).with_output_types(Place)
+    )
+    found = measured | "Find duplicates" >> FindDuplicates(work, bands, options.near_threshold if near else None, (), options.partitions)
+    found | "Write survivors" >> beam.Map(lambda verdicts, files, output: _write(*verdicts, files, output), list(files), options.output)
+
+
+def _measure(place: Place, bands: Bands | None) -> Place:
+    write_batches(shard_path(place.root, "measures", place.number), _MEASURED, _measure_groups(place, bands))
+    write_table(shard_path(place.root, "repositories", place.number), PIECES.empty_table())
+    return place
+
+
+_MEASURED = pa.schema([MEASURES.field(name) for name in ("stage", "digest", "bands")])
+
+
+def _measure_groups(place: Place, bands: Bands | None) -> Iterator[pa.Table]:
+    for _, table in read_groups(place.documents, ["content"]):
+        texts = [text.encode() for text in table["content"].to_pylist()]
+        columns = {"stage": pa.nulls(len(texts), pa.string()), "digest": [hashlib.sha256(text).digest() for text in texts]}
+        yield pa.table(columns | {"bands": _bands(texts, bands)}, schema=_MEASURED)
+
+
+def _bands(texts: Sequence[bytes], bands: Bands | None) -> Any:
+    if bands is None:
+        return pa.nulls(len(texts), pa.binary())
+    signatures = sign(shingle(texts), bands.num_perm)
+    hashes = band_hashes(signatures, bands).astype("<u8")
+    return [row.tobytes() if signed else None for row, signed in zip(hashes, has_shingles(signatures), strict=True)]
+
+
+def _write(number: int, packed: bytes, files: Sequence[str], output: str) -> None:
+    duplicates = unpack_table(packed)
+    name = f"part-{number:05d}-of-{len(files):05d}.parquet"
+    with storage.open_read(files[number]) as source:
+        schema = pq.ParquetFile(source).schema_arrow.remove_metadata()
+    write_batches(storage.join(output, "kept", name), schema, _survivors(files[number], dropped_rows(duplicates, "file")))
+    told = duplicates.filter(pc.not_equal(duplicates["rule"], "kept"))
+    columns = {
+        "id": _ids(files[number]).take(told["start"]),
+        "rule": told["rule"],
+        "kept_id": _kept_ids(files, told["kept"].to_numpy()),
+        "similarity": told["similarity"],
+        "evidence": told["evidence"],
+    }
+    write_table(storage.join(output, "dropped", name), pa.table(columns, schema=EVIDENCE))
+
+
+def _ids(path: str) -> pa.ChunkedArray:
+    return read_table(path, ["id"])["id"].cast(pa.string())
+
+
+def _kept_ids(files: Sequence[str], kept: U64) -> list[str]:
+    ids = [""] * len(kept)
+    for number, positions in split_by(kept >> np.uint64(SHARD_BITS)):
+        rows = kept[positions] & np.uint64((1 << SHARD_BITS) - 1)
+        for position, told in zip(positions, _ids(files[number]).take(pa.array(rows)).to_pylist(), strict=True):
+            ids[position] = told
+    return ids
+
+
+def _survivors(path: str, dropped: Any) -> Iterator[pa.Table]:
+    for start, table in read_groups(path):
+        rows = np.setdiff1d(np.arange(len(table)), dropped - start)
+        yield table.take(pa.array(rows)).replace_schema_metadata()
+
+
+def find_files(options: Options) -> list[str]:
+    """The input tables, sorted. Raises UsageError where there is none, or where one lacks a column."""
+    if not options.output:
+        raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
+    patterns = [storage.join(path, "*.parquet") if not path.endswith(".parquet") else path for path in options.input]
+    files = sorted(info.path for pattern in patterns for info in storage.match(pattern))
+    if not files:
+        raise opt.UsageError(PROG, f"argument --input: no Parquet file matches {options.input}; expected files or folders of them")
+    for path in files:
+        with storage.open_read(path) as file:
+            found = pq.ParquetFile(file).schema_arrow.names
+        if missing := [name for name in NEEDED if name not in found]:
+            raise opt.UsageError(PROG, f"argument --input: {path} lacks column {missing[0]!r}; found {found}; rename a column to it")
+    return files
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and run the job. Returns the exit status."""
+    options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
+    files = find_files(options)
+    launch.run(lambda pipeline: build(pipeline, options, files), beam_arguments, options.workers)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

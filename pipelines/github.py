@@ -1,0 +1,207 @@
+"""``beam-seed github``: repositories to file-level and repository-level code corpora."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from beam_seed import __version__, storage
+from beam_seed import options as opt
+from beam_seed.curation import publish
+from beam_seed.curation import transforms as steps
+from beam_seed.curation.datasets import read_table, shard_path
+from beam_seed.curation.decide import Kept, Rule
+from beam_seed.curation.duplicates import Place
+from beam_seed.curation.duplicate_transforms import FindDuplicates
+from beam_seed.curation.read import Bucket, Shard
+from beam_seed.curation.assemble import Part
+from beam_seed.near_dedup.lsh import optimal_bands
+from beam_seed.near_dedup.transforms import NUM_PERM
+from beam_seed.packing import pack_table
+from beam_seed.quality.default import DEFAULT_SCORER
+from beam_seed.quality.scorer import fingerprint as scorer_fingerprint
+from beam_seed.rules.rules import Limits as RuleLimits
+from beam_seed.sources.read import Limits as ReadLimits
+from beam_seed.sources.table import ColumnMap
+from beam_seed.sources.units import fingerprint as listing_fingerprint
+from beam_seed.sources.units import list_units
+from pipelines import launch
+
+PROG = "beam-seed github"
+STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", "report")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Turn repositories into deduplicated, syntax-checked, quality-filtered code corpora."""
+
+    input: list[str] = opt.option([], "Folders of repositories, git repositories, archives, Parquet or JSONL tables; globs; repeatable.", kind="read")
+    output: str = opt.option("", "Folder of the datasets, the corpora and the report.", kind="write")
+    demo: bool = opt.option(False, "Read the sources of the Python packages installed on this machine instead of --input.")
+    metadata: str = opt.option("", "Table of repositories (repo, stars, forks, license, created).", kind="read")
+    columns: str = opt.option("", "Column map of tables, such as content=text,repo=project; The Stack's names need none.")
+    against: list[str] = opt.option([], "Output folders of earlier runs: what they kept is not taken again; repeatable.", kind="read")
+    near_threshold: float = opt.option(0.7, "Jaccard similarity from which a file or repository is a near-duplicate.", check=opt.proper_share)
+    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="read")
+    score: bool = opt.option(True, "Score the quality of files and drop the lowest.")
+    drop_lowest: float = opt.option(0.10, "Share of the files with the lowest quality that is dropped.", check=opt.share)
+    drop_by: str = opt.option("files", "What the share is a share of.", choices=("files", "bytes"))
+    drop_per: str = opt.option("all", "Whether the share holds over all files or within each language.", choices=("all", "language"))
+    accelerator: str = opt.option("", "Accelerator of the scoring step, such as type:nvidia-l4;count:1;install-nvidia-driver.")
+    shard_bytes: int = opt.option(32 << 20, "Bytes of text in a shard of the intermediate datasets.", check=opt.positive)
+    corpus_shard_bytes: int = opt.option(256 << 20, "Bytes of text in a file of the corpora.", check=opt.positive)
+    partitions: int = opt.option(16, "Parts of the hash space of deduplication; raise it above about 50 million files.", check=opt.positive)
+    until: str = opt.option("report", "Stop after this stage; a later run goes on from there.", choices=STAGES)
+    workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
+
+
+class Stage(NamedTuple):
+    """One published step: where it writes and how its items are kept for a later run."""
+
+    writes: tuple[str, ...]  # globs
+    parameters: Mapping[str, Any]  # what its result depends on, besides the stage before
+    build: Callable[[Mapping[str, Any]], Any]  # the PCollections of the stages before, to this one's
+    encode: Callable[[Any], Any] = lambda item: item._asdict()
+    decode: Callable[[Any], Any] = lambda item: item
+
+
+def build(pipeline: beam.Pipeline, options: Options) -> None:
+    """Add the job to ``pipeline``: stages that an earlier run finished are read, the others are run."""
+    root = options.output
+    mark = publish.fingerprint("input", [__version__, listing(options)], "")
+    built: dict[str, Any] = {}
+    for name, stage in _stages(pipeline, options).items():
+        mark = publish.fingerprint(name, stage.parameters, mark)
+        if publish.is_finished(root, name, mark):
+            items = publish.read_stage(root, name)["items"]
+            built[name] = pipeline | f"Reuse {name}" >> beam.Create(items, reshuffle=False) | f"Restore {name}" >> beam.Map(stage.decode)
+        else:
+            publish.clear_stage(root, name, stage.writes)
+            built[name] = stage.build(built)
+            encoded = built[name] | f"Encode {name}" >> beam.Map(stage.encode) | f"List {name}" >> beam.combiners.ToList()
+            _ = encoded | f"Publish {name}" >> beam.Map(_publish, root, name, mark)
+        if name == options.until:
+            return
+
+
+def _publish(items: list[Any], root: str, name: str, mark: str) -> None:
+    publish.write_stage(root, name, mark, sorted(items, key=str))
+
+
+def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
+    root, bands = options.output, optimal_bands(options.near_threshold, NUM_PERM)
+    scorer = (options.scorer or DEFAULT_SCORER) if options.score else ""
+    model = scorer_fingerprint(scorer) if scorer else ""
+    read, rules = ReadLimits(), RuleLimits()
+    rule = Rule(options.near_threshold, options.drop_lowest if scorer else 0.0, options.drop_by, options.drop_per)
+    patterns = patterns_of(options)
+
+    def documents(_: Mapping[str, Any]) -> Any:
+        reader = steps.ReadRepositories(root, options.metadata, options.columns, read, options.shard_bytes)
+        return pipeline | "Input" >> beam.Create(patterns, reshuffle=False) | "Read repositories" >> reader
+
+    def shards(built: Mapping[str, Any]) -> Any:
+        return built["documents"] | "Shards" >> beam.FlatMap(lambda bucket: bucket.shards).with_output_types(Shard)
+
+    return {
+        "documents": Stage(
+            ("documents/*", "rejected/read-*", "failed/read-*"),
+            {"limits": asdict(read), "shard_bytes": options.shard_bytes, "metadata": options.metadata, "columns": options.columns},
+            documents,
+            _encode_bucket,
+            _decode_bucket,
+        ),
+        "measures": Stage(
+            ("measures/*", "repositories/*"),
+            {"limits": asdict(rules), "bands": bands},
+            lambda built: shards(built) | "Measure documents" >> steps.MeasureDocuments(root, rules, bands),
+            decode=lambda item: Shard(**item),
+        ),
+        "duplicates": Stage(
+            ("duplicates/*", "_work/candidates/*"),
+            {"threshold": options.near_threshold, "against": options.against},
+            lambda built: built["measures"]
+            | "Places" >> beam.Map(lambda shard: Place(root, 0, shard.number, shard_path(root, "documents", shard.number))).with_output_types(Place)
+            | "Find duplicates" >> FindDuplicates(root, bands, options.near_threshold, options.against, options.partitions),
+            lambda item: {"number": item[0]},
+            lambda item: (item["number"], pack_table(read_table(shard_path(root, "duplicates", item["number"])))),
+        ),
+        "scores": Stage(
+            ("syntax/*", "quality/*"),
+            {"scorer": model},
+            lambda built: built["measures"]
+            | "Score survivors" >> steps.ScoreSurvivors(root, scorer, options.accelerator, built["duplicates"]),
+            decode=lambda item: Shard(**item),
+        ),
+        "verdicts": Stage(
+            ("verdicts/*", "rejected/verdict-*", "failed/verdict-*"),
+            {"rule": rule},
+            lambda built: built["scores"] | "Decide verdicts" >> steps.DecideVerdicts(root, rule, built["duplicates"]),
+            decode=lambda item: Kept(**item),
+        ),
+        "corpora": Stage(
+            ("corpora/**",),
+            {"target": options.corpus_shard_bytes},
+            lambda built: built["verdicts"] | "Assemble corpora" >> steps.AssembleCorpora(root, options.corpus_shard_bytes, model),
+            decode=lambda item: Part(**item),
+        ),
+    }
+
+
+def _encode_bucket(bucket: Bucket) -> dict[str, Any]:
+    return bucket._asdict() | {"shards": [shard._asdict() for shard in bucket.shards]}
+
+
+def _decode_bucket(item: Mapping[str, Any]) -> Bucket:
+    return Bucket([Shard(**shard) for shard in item["shards"]], item["files"], item["size"])
+
+
+def patterns_of(options: Options) -> list[str]:
+    """The input patterns; of a demo, the folder of this Python's installed packages."""
+    return [sysconfig.get_paths()["purelib"]] if options.demo else list(options.input)
+
+
+def listing(options: Options) -> str:
+    """A digest of what the input patterns match, so that a re-run notices changed input."""
+    return listing_fingerprint([unit for pattern in patterns_of(options) for unit in list_units(pattern)])
+
+
+def check(options: Options) -> None:
+    """Refuse a command line that cannot be run. Raises UsageError, which names the flag."""
+    if not options.output:
+        raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
+    if bool(options.input) == options.demo:
+        raise opt.UsageError(PROG, "argument --input: expected one or more, or --demo instead, and not both")
+    try:
+        ColumnMap.parse(options.columns)
+    except ValueError as error:
+        raise opt.UsageError(PROG, f"argument --columns: {error}") from None
+    for flag, paths in (("--metadata", [options.metadata] if options.metadata else []), ("--scorer", [options.scorer] if options.scorer else [])):
+        for path in paths:
+            if not storage.exists(path):
+                raise opt.UsageError(PROG, f"argument {flag}: {path} does not exist")
+    for path in options.against:
+        if not storage.exists(publish.stage_path(path, "duplicates")):
+            raise opt.UsageError(PROG, f"argument --against: {path} holds no finished run of beam-seed github")
+    for pattern in patterns_of(options):
+        try:
+            list_units(pattern)
+        except FileNotFoundError as error:
+            raise opt.UsageError(PROG, f"argument --input: {error}") from None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line, run the job, tell where the report is. Returns the exit status."""
+    options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
+    check(options)
+    launch.run(lambda pipeline: build(pipeline, options), beam_arguments, options.workers)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
