@@ -1,18 +1,27 @@
-"""Quality in a Beam pipeline: drop the documents with the lowest scores."""
+"""Quality in a Beam pipeline: score documents by a model, and drop those with the lowest scores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import apache_beam as beam
+from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.transforms.window import GlobalWindows
 
 from beam_seed.outcome import Outcome
+from beam_seed.quality.encoding import Encoder, Shapes, Tokens, batches
+from beam_seed.quality.handler import Prediction, ScorerHandler
+from beam_seed.quality.package import open_package
+from beam_seed.quality.scorer import BATCH_TOKENS
 from beam_seed.quality.threshold import ScoreHistogram
-from beam_seed.records import Document, Rejected, reject
+from beam_seed.records import Document, Rejected, fail, reject
 
 STAGE = "quality"
+
+K = TypeVar("K")
 
 
 class CountScores(beam.CombineFn):
@@ -91,3 +100,129 @@ def _drop_below(scored: tuple[Document, float | None], thresholds: dict[str, flo
         yield document
     else:
         yield beam.pvalue.TaggedOutput("rejected", reject(document, STAGE, "low-quality", score, threshold))
+
+
+class Scores(NamedTuple):
+    """What ``ScoreQuality`` returns: every key of its input is in exactly one of the two."""
+
+    scores: Any  # PCollection[tuple[K, float]], each in [0, 1]
+    failed: Any  # PCollection[tuple[K, Failed]]
+
+
+@dataclass
+class ScoreQuality(beam.PTransform, Generic[K]):
+    """Score documents: PCollection[(K, Document)] -> Scores of PCollection[(K, float)] and PCollection[(K, Failed)].
+
+    Text is turned into token ids (2 kB a document) where it is read and goes no further: no shuffle holds it. Documents are batched by
+    length into a few fixed shapes, so scores do not depend on bundles, workers or neighbours. The job fails when more than
+    ``max_failed_share`` of the documents cannot be scored. Bounded input in the global window only.
+    """
+
+    scorer: str = ""  # directory or gs:// prefix of a scorer, as it is seen by the workers; '' = the default scorer
+    batch_tokens: int = BATCH_TOKENS  # tokens in a forward pass, padding included
+    max_failed_share: float = 0.01  # of the documents; 0 = fail on the first one, 1 = never fail
+    accelerator: str = ""  # resource hint such as 'type:nvidia-l4;count:1;install-nvidia-driver'; '' = CPU
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_failed_share <= 1:
+            raise ValueError(f"max_failed_share is {self.max_failed_share}; expected a share in 0 <= max_failed_share <= 1")
+        if self.batch_tokens < 1:
+            raise ValueError(f"batch_tokens is {self.batch_tokens}; expected at least the scorer's max_length, such as {BATCH_TOKENS}")
+
+    def expand(self, documents: beam.PCollection[tuple[K, Document]]) -> Scores:
+        if not documents.windowing.is_default():
+            raise ValueError(f"the input has windowing {documents.windowing}; expected the global window: score windows one at a time")
+        handler = ScorerHandler(self.scorer, self.batch_tokens, _processes(documents.pipeline.options), bool(self.accelerator))
+        inference = RunInference(KeyedModelHandler(handler).with_no_batching())
+        encoded = documents | "Encode and batch" >> beam.ParDo(_EncodeAndBatch(self.scorer, self.batch_tokens)).with_outputs(
+            "failed", main="batches"
+        )
+        if self.accelerator:
+            # Reshuffles keep the steps before and after off the machines that have the accelerator.
+            inference = inference.with_resource_hints(accelerator=self.accelerator)
+            predictions = encoded.batches | beam.Reshuffle() | "Run inference" >> inference | "Leave accelerator" >> beam.Reshuffle()
+        else:
+            predictions = encoded.batches | "Run inference" >> inference
+        split = predictions | "Split predictions" >> beam.ParDo(_split_prediction).with_outputs("failed", main="scores")
+        failed = (encoded.failed, split.failed) | "Flatten failed" >> beam.Flatten()
+        _limit_failures(split.scores, failed, self.max_failed_share)
+        return Scores(split.scores, failed)
+
+
+class _EncodeAndBatch(beam.DoFn):
+    # Enough that underfilled last batches cost 2 % of the computing; bounds what waits (8 MB of token ids at 512 tokens)
+    # where a runner makes the whole input one bundle.
+    MAX_WAITING = 4096
+
+    def __init__(self, scorer: str, batch_tokens: int):
+        self._scorer = scorer
+        self._batch_tokens = batch_tokens
+
+    def setup(self) -> None:
+        package = open_package(self._scorer)
+        self._encoder = Encoder(package)
+        self._shapes = Shapes(package.input.max_length, self._batch_tokens)
+
+    def start_bundle(self) -> None:
+        self._waiting: list[tuple[tuple[Any, Document], Tokens]] = []
+
+    def process(self, keyed: tuple[Any, Document]) -> Iterator[Any]:
+        key, document = keyed
+        try:
+            tokens = self._encoder.encode(document)
+        except Exception as error:
+            yield beam.pvalue.TaggedOutput("failed", (key, fail(document, STAGE, error)))
+            return
+        self._waiting.append(((key, document._replace(content="")), tokens))
+        if len(self._waiting) >= self.MAX_WAITING:
+            yield from self._flush()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from map(GlobalWindows.windowed_value_at_end_of_window, self._flush())
+
+    def _flush(self) -> Iterator[list[tuple[tuple[Any, Document], Tokens]]]:
+        waiting, self._waiting = self._waiting, []
+        for batch in batches([len(tokens) for _, tokens in waiting], self._shapes):
+            yield [waiting[position] for position in batch]
+
+
+def _split_prediction(keyed: tuple[tuple[Any, Document], Prediction]) -> Iterator[Any]:
+    (key, document), prediction = keyed
+    if isinstance(prediction, str):
+        yield beam.pvalue.TaggedOutput("failed", (key, fail(document, STAGE, prediction)))
+    else:
+        yield key, prediction
+
+
+def _processes(options: PipelineOptions) -> int:
+    """How many worker processes or threads a local runner starts; 0, one for each core, as service runners do."""
+    runner = (options.view_as(StandardOptions).runner or "DirectRunner").rpartition(".")[2]
+    direct = options.view_as(DirectOptions)
+    if runner not in ("DirectRunner", "FnApiRunner"):
+        return 0
+    return 1 if direct.direct_running_mode == "in_memory" else direct.direct_num_workers
+
+
+def _limit_failures(scores: Any, failed: Any, limit: float) -> None:
+    counts = (
+        scores | "Note scores" >> beam.Map(lambda _: (1, 0, "")),
+        failed | "Note failures" >> beam.Map(lambda keyed: (1, 1, keyed[1].error)),
+    )
+    total = counts | "Flatten notes" >> beam.Flatten() | "Count failures" >> beam.CombineGlobally(_sum_notes)
+    total | "Limit failures" >> beam.Map(_check_failures, limit)
+
+
+def _sum_notes(notes: Iterable[tuple[int, int, str]]) -> tuple[int, int, str]:
+    """Documents, failures, and the alphabetically first error, so that the message does not depend on the order."""
+    documents, failures, first = 0, 0, ""
+    for count, failed, error in notes:
+        documents, failures, first = documents + count, failures + failed, min(filter(None, (first, error)), default="")
+    return documents, failures, first
+
+
+def _check_failures(counts: tuple[int, int, str], limit: float) -> None:
+    documents, failures, error = counts
+    if failures > limit * documents:
+        raise RuntimeError(
+            f"{failures} of {documents} documents could not be scored; expected at most the share {limit}. One error: {error}"
+        )
