@@ -1,0 +1,1 @@
+"""Schemas and statistics of datasets as tensorflow-metadata protocol buffers, and their comparison."""
