@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import functools
+import re
 from typing import NamedTuple
 
 
@@ -115,8 +116,28 @@ def _non_ascii_lines(data: bytes) -> bytes:
 
 @functools.lru_cache(maxsize=256)  # translations of one file share their non-ASCII lines
 def detect(sample: bytes) -> tuple[str, float]:
-    """charset-normalizer's best encoding of a sample and the confidence (0 to 1) in it; ('', 0.0) where it finds none."""
+    """Encoding of a sample that is not UTF-8 and the confidence (0 to 1) in it; ('', 0.0) where none is found.
+
+    Text that reads as Western European is cp1252, the commonest legacy encoding of source code by far: there charset-normalizer
+    (measured on 3.5) takes any of a dozen code pages, because a comment's few accents fit all of them. The price is that the Czech and
+    Turkish letters that share a byte with a Western one are taken for it. Everything else is charset-normalizer's best guess.
+    """
     import charset_normalizer
 
+    if _is_western(sample):
+        return "cp1252", 1.0
     best = charset_normalizer.from_bytes(sample).best()
     return (best.encoding, 1.0 - best.chaos) if best else ("", 0.0)
+
+
+# Without the bytes of Polish and Czech letters that are signs or fractions in cp1252.
+_WESTERN_SIGNS = "€„…‘’“”•–—™¡§©ª«®°±²µ·º»¿"
+_WESTERN_BYTES = _WESTERN_SIGNS.encode("cp1252") + bytes(set(range(0xC0, 0x100)) - {0xD7, 0xF7})
+_RUN = re.compile(rb"[\x80-\xff]+")
+
+
+def _is_western(sample: bytes) -> bool:
+    """Whether the non-ASCII bytes are accented letters or typographic signs of cp1252, at least 3 in 5 standing alone between ASCII."""
+    runs = _RUN.findall(sample)
+    alone = sum(len(run) == 1 for run in runs)
+    return alone >= 0.6 * len(runs) and not b"".join(runs).translate(None, _WESTERN_BYTES)
