@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -20,17 +21,19 @@ from beam_seed.curation.duplicates import Place
 from beam_seed.curation.duplicate_transforms import FindDuplicates
 from beam_seed.curation.read import Bucket, Shard
 from beam_seed.curation.assemble import Part
+from beam_seed.curation.summary import Run
+from beam_seed.curation.summary_transforms import SummariseRun
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM
 from beam_seed.packing import pack_table
-from beam_seed.quality.default import DEFAULT_SCORER
-from beam_seed.quality.scorer import fingerprint as scorer_fingerprint
+from beam_seed.quality.package import open_package
 from beam_seed.rules.rules import Limits as RuleLimits
-from beam_seed.sources.read import Limits as ReadLimits
+from beam_seed.sources.repository import Limits as ReadLimits
 from beam_seed.sources.table import ColumnMap
 from beam_seed.sources.units import fingerprint as listing_fingerprint
 from beam_seed.sources.units import list_units
 from pipelines import launch
+from pipelines.progress import Watch
 
 PROG = "beam-seed github"
 STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", "report")
@@ -72,33 +75,48 @@ class Stage(NamedTuple):
 
 def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``: stages that an earlier run finished are read, the others are run."""
-    root = options.output
+    root, started = options.output, time.time()
     mark = publish.fingerprint("input", [__version__, listing(options)], "")
     built: dict[str, Any] = {}
+    marks: dict[str, str] = {}
+    finished: dict[str, Any] = {}
     for name, stage in _stages(pipeline, options).items():
-        mark = publish.fingerprint(name, stage.parameters, mark)
+        mark = marks[name] = publish.fingerprint(name, stage.parameters, mark)
         if publish.is_finished(root, name, mark):
             items = publish.read_stage(root, name)["items"]
             built[name] = pipeline | f"Reuse {name}" >> beam.Create(items, reshuffle=False) | f"Restore {name}" >> beam.Map(stage.decode)
+            finished[name] = pipeline | f"Finished {name}" >> beam.Create([None], reshuffle=False)
         else:
             publish.clear_stage(root, name, stage.writes)
             built[name] = stage.build(built)
             encoded = built[name] | f"Encode {name}" >> beam.Map(stage.encode) | f"List {name}" >> beam.combiners.ToList()
-            _ = encoded | f"Publish {name}" >> beam.Map(_publish, root, name, mark)
+            finished[name] = encoded | f"Publish {name}" >> beam.Map(_publish, root, name, mark)
         if name == options.until:
             return
+    told = {field: str(value) for field, value in asdict(options).items() if field not in _UNTOLD}
+    bands = optimal_bands(options.near_threshold, NUM_PERM)
+    run = Run(root, patterns_of(options), told, (*bands, options.near_threshold), _model(options), marks, started)
+    inputs = (built["documents"], built["scores"], built["corpora"])
+    _ = inputs | "Summarise" >> SummariseRun(run, finished)
 
 
-def _publish(items: list[Any], root: str, name: str, mark: str) -> None:
-    publish.write_stage(root, name, mark, sorted(items, key=str))
+# Where a run writes and how many processes it uses say nothing about what comes out.
+_UNTOLD = ("output", "workers", "until", "accelerator")
+
+
+def _model(options: Options) -> str:
+    return open_package(options.scorer).fingerprint if options.score else ""
+
+
+def _publish(items: list[Any], root: str, name: str, mark: str) -> float:
+    return publish.write_stage(root, name, mark, sorted(items, key=str))
 
 
 def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
     root, bands = options.output, optimal_bands(options.near_threshold, NUM_PERM)
-    scorer = (options.scorer or DEFAULT_SCORER) if options.score else ""
-    model = scorer_fingerprint(scorer) if scorer else ""
+    model = _model(options)
     read, rules = ReadLimits(), RuleLimits()
-    rule = Rule(options.near_threshold, options.drop_lowest if scorer else 0.0, options.drop_by, options.drop_per)
+    rule = Rule(options.near_threshold, options.drop_lowest, options.drop_by, options.drop_per)
     patterns = patterns_of(options)
 
     def documents(_: Mapping[str, Any]) -> Any:
@@ -110,7 +128,7 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
 
     return {
         "documents": Stage(
-            ("documents/*", "rejected/read-*", "failed/read-*"),
+            ("documents/*", "rejected/read-*", "failed/read-*", "_work/tally/read-*"),
             {"limits": asdict(read), "shard_bytes": options.shard_bytes, "metadata": options.metadata, "columns": options.columns},
             documents,
             _encode_bucket,
@@ -135,17 +153,17 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
             ("syntax/*", "quality/*"),
             {"scorer": model},
             lambda built: built["measures"]
-            | "Score survivors" >> steps.ScoreSurvivors(root, scorer, options.accelerator, built["duplicates"]),
+            | "Score survivors" >> steps.ScoreSurvivors(root, options.score, options.scorer, options.accelerator, built["duplicates"]),
             decode=lambda item: Shard(**item),
         ),
         "verdicts": Stage(
-            ("verdicts/*", "rejected/verdict-*", "failed/verdict-*"),
+            ("verdicts/*", "rejected/verdict-*", "failed/verdict-*", "_work/tally/verdict-*"),
             {"rule": rule},
             lambda built: built["scores"] | "Decide verdicts" >> steps.DecideVerdicts(root, rule, built["duplicates"]),
             decode=lambda item: Kept(**item),
         ),
         "corpora": Stage(
-            ("corpora/**",),
+            ("corpora/**", "_work/tally/*_level-*", "manifest.json", "report.*"),
             {"target": options.corpus_shard_bytes},
             lambda built: built["verdicts"] | "Assemble corpora" >> steps.AssembleCorpora(root, options.corpus_shard_bytes, model),
             decode=lambda item: Part(**item),
@@ -157,8 +175,8 @@ def _encode_bucket(bucket: Bucket) -> dict[str, Any]:
     return bucket._asdict() | {"shards": [shard._asdict() for shard in bucket.shards]}
 
 
-def _decode_bucket(item: Mapping[str, Any]) -> Bucket:
-    return Bucket([Shard(**shard) for shard in item["shards"]], item["files"], item["size"])
+def _decode_bucket(item: dict[str, Any]) -> Bucket:
+    return Bucket(**(item | {"shards": [Shard(**shard) for shard in item["shards"]]}))
 
 
 def patterns_of(options: Options) -> list[str]:
@@ -199,7 +217,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run the job, tell where the report is. Returns the exit status."""
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     check(options)
-    launch.run(lambda pipeline: build(pipeline, options), beam_arguments, options.workers)
+    with Watch(options.output, STAGES):
+        launch.run(lambda pipeline: build(pipeline, options), beam_arguments, options.workers)
+    if options.until == STAGES[-1]:
+        print(f"report: {storage.join(options.output, 'report.html')}")
     return 0
 
 

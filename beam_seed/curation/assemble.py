@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -10,7 +10,10 @@ import pyarrow as pa
 from beam_seed import storage
 from beam_seed.curation.datasets import CORPUS, read_groups, read_table, shard_path, write_batches
 from beam_seed.curation.decide import VARIANTS, Kept, kept_rows
+from beam_seed.curation.dropped import leave_tally
 from beam_seed.records import document_id
+from beam_seed.report.tally import Tally
+from beam_seed.statistics.collect import Statistics
 
 
 class Part(NamedTuple):
@@ -44,20 +47,23 @@ def part_path(root: str, part: Part) -> str:
     return storage.join(root, "corpora", part.variant, f"part-{part.number:05d}-of-{part.parts:05d}.parquet")
 
 
-def assemble_part(root: str, part: Part, scorer: str) -> str:
-    """Write one file of a corpus; returns its path. ``scorer``: fingerprint of the model, '' where nothing was scored."""
-    path = part_path(root, part)
-    write_batches(path, CORPUS, _rows(root, part, scorer))
-    return path
+def assemble_part(root: str, part: Part, scorer: str) -> None:
+    """Write one file of a corpus, and leave its tally. ``scorer``: fingerprint of the model, '' where nothing was scored."""
+    tally, statistics = Tally(), Statistics()
+    write_batches(part_path(root, part), CORPUS, _rows(root, part, scorer, tally, statistics))
+    leave_tally(root, f"{part.variant}-{part.number:05d}", tally, statistics)
 
 
-def _rows(root: str, part: Part, scorer: str) -> Iterator[pa.Table]:
+def _rows(root: str, part: Part, scorer: str, tally: Tally, statistics: Statistics) -> Iterator[pa.Table]:
     for shard in part.shards:
         verdicts = read_table(shard_path(root, "verdicts", shard))
         rows = kept_rows(verdicts, part.variant)
         for start, documents in read_groups(shard_path(root, "documents", shard), rows=rows.tolist()):
             here = rows[(rows >= start) & (rows < start + len(documents))]
-            yield _corpus_rows(documents.take(pa.array(here - start)), verdicts.take(pa.array(here)), part.variant, scorer)
+            table = _corpus_rows(documents.take(pa.array(here - start)), verdicts.take(pa.array(here)), part.variant, scorer)
+            tally.add_kept(part.variant, table)
+            statistics.add(table)
+            yield table
 
 
 def _corpus_rows(documents: pa.Table, verdicts: pa.Table, variant: str, scorer: str) -> pa.Table:
@@ -75,11 +81,3 @@ def _repository_ids(documents: pa.Table) -> pa.Array:
     pairs = list(zip(documents["source"].to_pylist(), documents["repo"].to_pylist(), strict=True))
     known = {pair: document_id(*pair, "") for pair in set(pairs)}
     return pa.array([known[pair] for pair in pairs], pa.string())
-
-
-def count_rows(root: str, parts: Sequence[Part]) -> dict[str, int]:
-    """Rows of each variant, read back from what was written."""
-    counts = dict.fromkeys(VARIANTS, 0)
-    for part in parts:
-        counts[part.variant] += len(read_table(part_path(root, part), ["id"]))
-    return counts

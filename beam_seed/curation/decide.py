@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from beam_seed import storage
 from beam_seed.curation.datasets import DUPLICATES, FAILED, REJECTED, VERDICTS, read_table, shard_path, write_table
+from beam_seed.curation.dropped import write_dropped
 from beam_seed.packing import unpack_tables
 from beam_seed.quality.threshold import ScoreHistogram
 
@@ -98,11 +98,8 @@ def decide_shard(root: str, number: int, duplicates: Sequence[bytes], thresholds
                 (failed if "error" in fate else rejected).append(told | fate | {"variant": variant})
         verdicts.append(_verdict(evidence, row, fates))
     write_table(shard_path(root, "verdicts", number), pa.Table.from_pylist(verdicts, schema=VERDICTS))
-    for dataset, records, schema in (("rejected", rejected, REJECTED), ("failed", failed, FAILED)):
-        if records:
-            path = shard_path(root, dataset, number).removesuffix(".parquet")
-            folder, _, name = path.rpartition("/")
-            write_table(storage.join(folder, f"verdict-{name}.parquet"), pa.Table.from_pylist(records, schema=schema))
+    name = f"verdict-{shard_path('', '', number).rpartition('/')[2].removesuffix('.parquet')}"
+    write_dropped(root, name, pa.Table.from_pylist(rejected, schema=REJECTED), pa.Table.from_pylist(failed, schema=FAILED))
     return [_kept(variant, number, evidence, verdicts) for variant in VARIANTS]
 
 

@@ -21,12 +21,13 @@ from beam_seed.curation.datasets import (
     shard_number,
     shard_path,
     table_of,
-    write_batches,
     write_table,
 )
+from beam_seed.curation.dropped import write_dropped
 from beam_seed.records import Document, Failed, Rejected, reject
-from beam_seed.sources.metadata import RepoMetadata
-from beam_seed.sources.read import Limits, read_unit
+from beam_seed.sources.metadata import MetadataIndex
+from beam_seed.sources.read import read_unit
+from beam_seed.sources.repository import Limits
 from beam_seed.sources.table import ColumnMap, read_table as read_source_table
 from beam_seed.sources.units import Unit
 
@@ -43,6 +44,7 @@ class Bucket(NamedTuple):
     shards: list[Shard]
     files: int  # read, whatever became of them
     size: int  # bytes of them
+    checksum: int  # sum of the first 32 bits of their ids, see report.tally.Total
 
 
 class Spill(NamedTuple):
@@ -158,17 +160,18 @@ class _ShardWriter:
 
 
 def read_bucket(
-    bucket: int, units: Sequence[Unit], spills: Sequence[Spill], root: str, shard_bytes: int, limits: Limits, metadata: Mapping[str, RepoMetadata]
+    bucket: int, units: Sequence[Unit], spills: Sequence[Spill], root: str, shard_bytes: int, limits: Limits, metadata: MetadataIndex
 ) -> Bucket:
     """Read the repositories of one bucket into shards of ``documents/``; what is not text goes to ``rejected/`` and ``failed/``."""
     writer = _ShardWriter(root, bucket, shard_bytes)
     rejected: list[Rejected] = []
     failed: list[Failed] = []
-    files = size = 0
+    files = size = checksum = 0
     try:
         for item in _items(units, spills, limits, metadata):
             files += 1
             size += item.size
+            checksum += int(item.id[:8], 16)
             if isinstance(item, Rejected):
                 rejected.append(item)
             elif isinstance(item, Failed):
@@ -179,15 +182,13 @@ def read_bucket(
     except BaseException as error:
         writer.abandon(error)
         raise
-    for dataset, records, schema in (("rejected", rejected, REJECTED), ("failed", failed, FAILED)):
-        if records:
-            path = storage.join(root, dataset, f"read-{bucket:05d}.parquet")
-            write_batches(path, schema, [table_of(records, schema, variant="both")])
-    return Bucket(writer.shards, files, size)
+    name = f"read-{bucket:05d}"
+    write_dropped(root, name, table_of(rejected, REJECTED, variant="both"), table_of(failed, FAILED, variant="both"))
+    return Bucket(writer.shards, files, size, checksum)
 
 
 def _items(
-    units: Sequence[Unit], spills: Sequence[Spill], limits: Limits, metadata: Mapping[str, RepoMetadata]
+    units: Sequence[Unit], spills: Sequence[Spill], limits: Limits, metadata: MetadataIndex
 ) -> Iterator[Document | Rejected | Failed]:
     for unit in sorted(units, key=lambda unit: (unit.repo, unit.path)):
         yield from read_unit(unit, limits, metadata)

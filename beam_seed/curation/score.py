@@ -12,9 +12,10 @@ from beam_seed.curation.datasets import DUPLICATES, SYNTAX, read_documents, read
 from beam_seed.curation.duplicates import dropped_rows
 from beam_seed.packing import unpack_tables
 from beam_seed.records import Document, Failed
+from beam_seed.syntax.check import check_batch, evidence
 from beam_seed.syntax.isolation import ParserProcess
 from beam_seed.syntax.limits import limit_of
-from beam_seed.syntax.transforms import check_batch
+from beam_seed.syntax.measure import SyntaxMeasure
 
 # Copies of one file in several repositories are parsed once by a worker; an entry is about 300 bytes.
 _REMEMBERED = 65_536
@@ -64,7 +65,8 @@ class SyntaxChecker:
     def _check(self, documents: list[Document]) -> list[dict[str, Any]]:
         keys = [(document.sha256, document.language) for document in documents]
         fresh = {key: document for key, document in zip(keys, documents, strict=True) if key not in self._known}
-        told = {key: _told(measured) for key, measured in zip(fresh, check_batch(list(fresh.values()), self._process), strict=True)}
+        measured = check_batch(list(fresh.values()), self._process)
+        told = {key: _told(document, each) for (key, document), each in zip(fresh.items(), measured, strict=True)}
         results = [told[key] if key in told else self._known[key] for key in keys]
         if len(self._known) + len(told) > _REMEMBERED:
             self._known.clear()
@@ -72,8 +74,9 @@ class SyntaxChecker:
         return results
 
 
-def _told(measured: Any) -> dict[str, Any]:
-    raise NotImplementedError
-
-
-_ = (Failed, limit_of)
+def _told(document: Document, measured: SyntaxMeasure | Failed) -> dict[str, Any]:
+    if isinstance(measured, Failed):
+        return {"passed": False, "error_share": None, "limit": None, "evidence": "{}", "error": measured.error}
+    limit = limit_of(document.language)
+    passed = measured.error_share is None or limit is None or measured.error_share <= limit
+    return {"passed": passed, "error_share": measured.error_share, "limit": limit, "evidence": evidence(measured), "error": None}

@@ -17,11 +17,11 @@ from beam_seed.curation.read import Bucket, bucket_count, bucket_of, read_bucket
 from beam_seed.curation.score import ScoredRow, SyntaxChecker
 from beam_seed.near_dedup.lsh import Bands
 from beam_seed.quality.threshold import ScoreHistogram
-from beam_seed.quality.transforms import ScoreDocuments
+from beam_seed.quality.transforms import ScoreQuality
 from beam_seed.records import Document
 from beam_seed.rules.rules import Limits as RuleLimits
-from beam_seed.sources.metadata import load_metadata
-from beam_seed.sources.read import Limits as ReadLimits
+from beam_seed.sources.metadata import NO_METADATA, load_metadata
+from beam_seed.sources.repository import Limits as ReadLimits
 from beam_seed.sources.table import ColumnMap
 from beam_seed.sources.units import Unit, distinct_names, list_units
 
@@ -58,7 +58,7 @@ class ReadRepositories(beam.PTransform):
 
     def _read(self, group: tuple[int, Mapping[str, Iterable[Any]]]) -> Bucket:
         bucket, inputs = group
-        metadata = load_metadata(self.metadata) if self.metadata else {}
+        metadata = load_metadata(self.metadata) if self.metadata else NO_METADATA
         return read_bucket(bucket, list(inputs["units"]), list(inputs["spills"]), self.root, self.shard_bytes, self.limits, metadata)
 
 
@@ -99,32 +99,35 @@ class MeasureDocuments(beam.PTransform):
 class ScoreSurvivors(beam.PTransform):
     """Shards to the same shards, once ``syntax/`` and ``quality/`` are written for all that deduplication left in a variant.
 
-    scorer: a model directory; '' scores nothing. duplicates: (shard number, packed DUPLICATES).
+    scorer: a model directory, '' for the one that comes with the package. duplicates: (shard number, packed DUPLICATES).
     """
 
     root: str
+    score: bool
     scorer: str
     accelerator: str
     duplicates: Any
 
     def expand(self, shards: Any) -> Any:
-        spread = shards | "Spread" >> beam.Reshuffle()
-        checked = spread | "Check syntax" >> beam.ParDo(_CheckSyntax(self.root), AsMultiMap(self.duplicates)).with_outputs("done", main="passed")
-        rows = []
-        if self.scorer:
-            scores, failed = checked.passed | "Score quality" >> ScoreDocuments(self.scorer, accelerator=self.accelerator)
-            rows.append(scores | "Scored" >> beam.MapTuple(lambda key, score: (key[0], ScoredRow(key[1], score, None))))
-            rows.append(failed | "Not scored" >> beam.MapTuple(lambda key, failure: (key[0], ScoredRow(key[1], None, failure.error))))
-        done = checked.done | "By shard" >> beam.Map(lambda shard: (shard.number, shard))
-        everything = rows[0:0] or (tuple(rows) | "All rows" >> beam.Flatten()) if rows else None
-        grouped = {"shard": done, **({"rows": everything} if everything is not None else {})} | "Meet" >> beam.CoGroupByKey()
-        return grouped | "Write quality" >> beam.MapTuple(self._write).with_output_types(Shard)
+        checked = (
+            shards
+            | "Spread" >> beam.Reshuffle()
+            | "Check syntax" >> beam.ParDo(_CheckSyntax(self.root), AsMultiMap(self.duplicates)).with_outputs("done", main="passed")
+        )
+        inputs = {"shard": checked.done | "By shard" >> beam.Map(lambda shard: (shard.number, shard))}
+        if self.score:
+            scores = checked.passed | "Score quality" >> ScoreQuality(self.scorer, accelerator=self.accelerator)
+            inputs["scored"] = scores.scores | "Pack scores" >> beam.MapTuple(lambda key, score: (key[0], ScoredRow(key[1], score, None)))
+            inputs["failed"] = scores.failed | "Pack failures" >> beam.MapTuple(lambda key, told: (key[0], ScoredRow(key[1], None, told.error)))
+        return inputs | "Meet" >> beam.CoGroupByKey() | "Write quality" >> beam.Map(_write_quality, self.root).with_output_types(Shard)
 
-    def _write(self, number: int, inputs: Mapping[str, Iterable[Any]]) -> Shard:
-        rows = sorted(inputs.get("rows", ()), key=lambda scored: scored.row)
-        write_table(shard_path(self.root, "quality", number), table_of(rows, QUALITY))
-        (shard,) = inputs["shard"]
-        return Shard(*shard)
+
+def _write_quality(group: tuple[int, Mapping[str, Iterable[Any]]], root: str) -> Shard:
+    number, inputs = group
+    rows = [ScoredRow(*row) for name in ("scored", "failed") for row in inputs.get(name, ())]
+    write_table(shard_path(root, "quality", number), table_of(sorted(rows, key=lambda scored: scored.row), QUALITY))
+    (shard,) = inputs["shard"]
+    return Shard(*shard)
 
 
 class _CheckSyntax(beam.DoFn):
@@ -193,5 +196,5 @@ class AssembleCorpora(beam.PTransform):
         )
 
     def _assemble(self, part: Part) -> Part:
-        assemble_part(self.root, Part(part.variant, part.number, part.parts, tuple(part.shards)), self.scorer)
+        assemble_part(self.root, part, self.scorer)
         return part

@@ -1,0 +1,60 @@
+"""Beam wiring of stage 7."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import AsIter, AsSingleton
+
+from beam_seed import storage
+from beam_seed.curation.datasets import Shard
+from beam_seed.curation.summary import Run, Totals, illustrate, merge_totals, sum_totals, write_summary
+
+# Tallies are a few kilobytes each; a task reads this many.
+_TALLIES_PER_TASK = 256
+
+
+@dataclass
+class SummariseRun(beam.PTransform):
+    """(buckets read, shards, parts of the corpora) to the manifest of the run, once everything is written.
+
+    finished: stage -> PCollection of the one time at which it was published (None: by an earlier run).
+    """
+
+    run: Run
+    finished: Mapping[str, Any]
+
+    def expand(self, inputs: tuple[Any, Any, Any]) -> Any:
+        buckets, shards, parts = inputs
+        start = shards.pipeline | "Start" >> beam.Create([self.run.root], reshuffle=False)
+        totals = (
+            start
+            | "Find tallies" >> beam.FlatMap(_find_tallies, AsIter(parts))
+            | "Spread tallies" >> beam.Reshuffle()
+            | "Read tallies" >> beam.Map(merge_totals)
+            | "Sum tallies" >> beam.CombineGlobally(sum_totals)
+        )
+        pictures = shards | "Spread" >> beam.Reshuffle() | "Illustrate" >> beam.Map(_illustrate, self.run.root, AsSingleton(totals))
+        finished = {stage: AsSingleton(self.finished[stage]) for stage in self.run.stages}
+        return start | "Write summary" >> beam.Map(
+            _write, self.run, AsSingleton(totals), AsIter(pictures), AsIter(buckets), **finished
+        )
+
+
+def _find_tallies(root: str, parts: Any) -> Iterator[list[str]]:
+    _ = list(parts)  # what is waited for: every tally is written before the last part of a corpus
+    paths = [info.path for info in storage.match(storage.join(root, "_work", "tally", "*.json"))]
+    for start in range(0, len(paths), _TALLIES_PER_TASK):
+        yield paths[start : start + _TALLIES_PER_TASK]
+
+
+def _illustrate(shard: Shard, root: str, totals: Totals) -> tuple[bytes, dict[str, str]]:
+    return illustrate(root, shard.number, totals)
+
+
+def _write(_: str, run: Run, totals: Totals, pictures: Any, buckets: Any, **finished: float | None) -> dict[str, Any]:
+    return write_summary(run, Totals(*totals), pictures, buckets, finished, time.time())

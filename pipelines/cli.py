@@ -1,0 +1,43 @@
+"""``beam-seed``: one command for every job and tool."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
+    "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
+    "why": ("pipelines.why", "the whole story of one file of a finished run"),
+}
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(["usage: beam-seed COMMAND [--help] [arguments]", "", *lines])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command. Returns its exit status; 2 where there is no such command."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if not arguments or arguments[0] not in COMMANDS:
+        named = f"no command {arguments[0]!r}" if arguments else "no command given"
+        print(f"beam-seed: error: {named}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)  # its INFO is about type hints and caches
+    # Beam reads sys.argv for flags it is not given: it must see the command's own.
+    sys.argv = [f"beam-seed {arguments[0]}", *arguments[1:]]
+    module = importlib.import_module(COMMANDS[arguments[0]][0])
+    status: int = module.main(arguments[1:])
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
