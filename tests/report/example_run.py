@@ -15,10 +15,25 @@ from beam_seed.report.schema import Facts, Lsh, Report, Throughput
 from beam_seed.report.tally import Tally, Total
 
 LANGUAGES = {
-    "Python": (9000, "py"), "JavaScript": (6500, "js"), "C": (4200, "c"), "TypeScript": (3900, "ts"), "C++": (3300, "cpp"), "Markdown": (2600, "md"),
-    "Java": (2100, "java"), "Go": (1500, "go"), "Rust": (1300, "rs"), "HTML": (1100, "html"), "CSS": (800, "css"), "Shell": (700, "sh"),
-    "JSON": (650, "json"), "Ruby": (500, "rb"), "Perl": (450, "pl"), "Fortran": (240, "f90"), "CUDA": (120, "cu"), "Tcl": (60, "tcl"),
-}  # fmt: skip
+    "Python": (9000, "py"),
+    "JavaScript": (6500, "js"),
+    "C": (4200, "c"),
+    "TypeScript": (3900, "ts"),
+    "C++": (3300, "cpp"),
+    "Markdown": (2600, "md"),
+    "Java": (2100, "java"),
+    "Go": (1500, "go"),
+    "Rust": (1300, "rs"),
+    "HTML": (1100, "html"),
+    "CSS": (800, "css"),
+    "Shell": (700, "sh"),
+    "JSON": (650, "json"),
+    "Ruby": (500, "rb"),
+    "Perl": (450, "pl"),
+    "Fortran": (240, "f90"),
+    "CUDA": (120, "cu"),
+    "Tcl": (60, "tcl"),
+}
 STAGES = ("read", "language", "rules", "exact_dedup", "near_dedup", "syntax", "quality")
 _EXCERPT = 'def {name}(request, *args):\n    """Answer one request."""\n    for arg in args:\n        yield request.send(arg)\n'
 
@@ -32,7 +47,9 @@ def documents(seed: int = 7) -> list[dict]:
         for index, size in enumerate(sizes.tolist()):
             repo = f"{['pallets', 'numpy', 'left-pad', 'django', 'llvm', 'requests'][index % 6]}/{language.lower()}-{index // 60}"
             path = f"src/{['core', 'util', 'tests', 'vendor'][index % 4]}/module_{index:05d}.{suffix}"
-            rows.append({"source": f"gs://raw/2026/{index % 9}.tar.zst", "repo": repo, "path": path, "language": language, "size": int(size)})
+            rows.append(
+                {"source": f"gs://raw/2026/{index % 9}.tar.zst", "repo": repo, "path": path, "language": language, "size": int(size)}
+            )
     for row in rows:
         row["id"] = document_id(row["source"], row["repo"], row["path"])
         row["content"] = _EXCERPT.format(name=row["path"].split("/")[-1].split(".")[0])
@@ -50,7 +67,10 @@ def run(rows: list[dict], seed: int = 11) -> Tally:
             if outcome is None:
                 quality = float(np.float32(np.clip(random.beta(5, 2.5), 0.31, 1)))
                 size = int(random.pareto(1.1)) + 1 if random.random() < 0.2 else 1
-                cluster = row["id"] if variant == "file_level" else document_id(row["source"], row["repo"], "")
+                cluster = row["id"]
+                if variant == "repo_level":
+                    cluster = document_id(row["source"], row["repo"], "")
+                    size = max(1, int(cluster[:2], 16) - 230)
                 kept[variant].append({**row, "quality": quality, "cluster_id": cluster, "cluster_size": size})
             else:
                 (failed if "error" in outcome else rejected).append({**row, "variant": variant, **outcome})
@@ -89,14 +109,22 @@ def _fates(row: dict, rows: list[dict], random: np.random.Generator) -> list[tup
         jaccard = 0.7 + 0.3 * random.beta(1.2, 1.5)
         return [("file_level", _why("near_dedup", "near-duplicate", jaccard, 0.7, twin)), ("repo_level", None)]
     if dice < 0.46:
-        return [("file_level", None), ("repo_level", _why("near_dedup", "near-duplicate-repository", 0.7 + 0.3 * random.random(), 0.7, twin))]
+        return [
+            ("file_level", None),
+            ("repo_level", _why("near_dedup", "near-duplicate-repository", 0.7 + 0.3 * random.random(), 0.7, twin)),
+        ]
     if dice < 0.50:
         share = 0.05 + 0.9 * random.random() ** 3
         return [("both", _why("syntax", "syntax-error", share, 0.05, json.dumps({"line": 17, "node": "ERROR"})))]
     if dice < 0.502:
         return [("both", {"stage": "syntax", "error": "WorkerLost: the parser process ended with signal 11"})]
     if dice < 0.56:
-        return [("both", _why("quality", "low-quality", 0.30 * random.random() ** 0.4, 0.31, '{"by": "files", "drop_lowest": 0.1, "per": "all"}'))]
+        return [
+            (
+                "both",
+                _why("quality", "low-quality", 0.30 * random.random() ** 0.4, 0.31, '{"by": "files", "drop_lowest": 0.1, "per": "all"}'),
+            )
+        ]
     return [("file_level", None), ("repo_level", None)]
 
 
@@ -113,7 +141,14 @@ def report() -> Report:
         read=total,
         stages=STAGES,
         inputs=["gs://raw/2026/*.tar.zst", "/data/more/*.parquet"],
-        options={"output": "gs://curated/2026-11", "near_threshold": 0.7, "drop_lowest": 0.1, "per": "all", "scorer": "default", "runner": "FnApiRunner"},
+        options={
+            "output": "gs://curated/2026-11",
+            "near_threshold": 0.7,
+            "drop_lowest": 0.1,
+            "per": "all",
+            "scorer": "default",
+            "runner": "FnApiRunner",
+        },
         versions={"beam_seed": "0.1.0", "apache-beam": "2.77.0", "python": "3.11.7", "scorer": "3f2a9c0b11d47e55"},
         duration=148.2,
         lsh=Lsh(21, 6, 0.7),
