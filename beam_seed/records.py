@@ -103,3 +103,10 @@ def fail(document: Document, stage: str, error: BaseException | str) -> Failed:
 
 Judgement = Document | Rejected | Failed
 """What a judge says of one document: the document itself (kept, possibly with fields filled in), or why not."""
+
+
+def make_document(repo: str, path: str, content: str, *, source: str = "", language: str = "", stars: int | None = None) -> Document:
+    """A document from its content; size, digest and id are worked out, what is not given is unknown."""
+    data = content.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(data).hexdigest()
+    return Document(document_id(source, repo, path), source, repo, path, "", content, len(data), digest, "", stars, None, "", language)

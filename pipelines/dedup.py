@@ -19,11 +19,11 @@ from beam_seed import storage
 from beam_seed.curation.datasets import MEASURES, PIECES, read_groups, read_table, shard_path, write_batches, write_table
 from beam_seed.curation.duplicate_transforms import FindDuplicates
 from beam_seed.curation.duplicates import Place, dropped_rows
+from beam_seed.members import SHARD_BITS
 from beam_seed.near_dedup.lsh import Bands, band_hashes, has_shingles, optimal_bands
 from beam_seed.near_dedup.minhash import sign
 from beam_seed.near_dedup.shingles import shingle
 from beam_seed.near_dedup.transforms import NUM_PERM
-from beam_seed.members import SHARD_BITS
 from beam_seed.packing import U64, split_by, unpack_table
 from pipelines import launch
 
@@ -39,7 +39,9 @@ EVIDENCE = pa.schema(
 class Options:
     """Deduplicate a table of documents, exactly and by verified MinHash."""
 
-    input: list[str] = opt.option([], "Parquet files or globs with columns id, repo, path, content (stars, created, source are used).", kind="read")
+    input: list[str] = opt.option(
+        [], "Parquet files or globs with columns id, repo, path, content (stars, created, source are used).", kind="read"
+    )
     output: str = opt.option("", "Folder: kept/ (the survivors' rows) and dropped/ (what was dropped, and for whom).", kind="write")
     level: str = opt.option("near", "How far to go.", choices=("exact", "near"))
     near_threshold: float = opt.option(0.7, "Jaccard similarity from which a document is a near-duplicate.", check=opt.proper_share)
@@ -53,13 +55,9 @@ def build(pipeline: beam.Pipeline, options: Options, files: Sequence[str]) -> No
     bands = optimal_bands(options.near_threshold, NUM_PERM)
     work = storage.join(options.output, "_work")
     places = [Place(work, 0, number, path) for number, path in enumerate(files)]
-    measured = (
-        pipeline
-        | "Files" >> beam.Create(places)
-        | "Measure" >> beam.Map(_measure, bands if near else None).with_output_types(Place)
-    )
+    measured = pipeline | "Files" >> beam.Create(places) | "Measure" >> beam.Map(_measure, bands if near else None).with_output_types(Place)
     found = measured | "Find duplicates" >> FindDuplicates(work, bands, options.near_threshold if near else None, (), options.partitions)
-    found | "Write survivors" >> beam.Map(lambda verdicts, files, output: _write(*verdicts, files, output), list(files), options.output)
+    found | "Write survivors" >> beam.Map(_write, list(files), options.output)
 
 
 def _measure(place: Place, bands: Bands | None) -> Place:
@@ -86,7 +84,8 @@ def _bands(texts: Sequence[bytes], bands: Bands | None) -> Any:
     return [row.tobytes() if signed else None for row, signed in zip(hashes, has_shingles(signatures), strict=True)]
 
 
-def _write(number: int, packed: bytes, files: Sequence[str], output: str) -> None:
+def _write(verdicts: tuple[int, bytes], files: Sequence[str], output: str) -> None:
+    number, packed = verdicts
     duplicates = unpack_table(packed)
     name = f"part-{number:05d}-of-{len(files):05d}.parquet"
     with storage.open_read(files[number]) as source:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+from beam_seed.rules.rules import Limits as RuleLimits
 
 from beam_seed import __version__, storage
 from beam_seed import options as opt
 from beam_seed.curation import publish
 from beam_seed.curation import transforms as steps
-from beam_seed.curation.datasets import read_table, shard_path
-from beam_seed.curation.decide import Kept, Rule
-from beam_seed.curation.duplicates import Place
-from beam_seed.curation.duplicate_transforms import FindDuplicates
-from beam_seed.curation.read import Bucket, Shard
 from beam_seed.curation.assemble import Part
+from beam_seed.curation.datasets import Shard, read_table, shard_path
+from beam_seed.curation.decide import Kept, Rule
+from beam_seed.curation.duplicate_transforms import FindDuplicates
+from beam_seed.curation.duplicates import Place
+from beam_seed.curation.read import Bucket
 from beam_seed.curation.summary import Run
 from beam_seed.curation.summary_transforms import SummariseRun
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM
 from beam_seed.packing import pack_table
 from beam_seed.quality.package import open_package
-from beam_seed.rules.rules import Limits as RuleLimits
+from beam_seed.sources.columns import ColumnMap
+from beam_seed.sources.metadata import load_metadata
 from beam_seed.sources.repository import Limits as ReadLimits
-from beam_seed.sources.table import ColumnMap
+from beam_seed.sources.table import check_table
 from beam_seed.sources.units import fingerprint as listing_fingerprint
 from beam_seed.sources.units import list_units
 from pipelines import launch
@@ -43,13 +46,17 @@ STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora"
 class Options:
     """Turn repositories into deduplicated, syntax-checked, quality-filtered code corpora."""
 
-    input: list[str] = opt.option([], "Folders of repositories, git repositories, archives, Parquet or JSONL tables; globs; repeatable.", kind="read")
+    input: list[str] = opt.option(
+        [], "Folders of repositories, git repositories, archives, Parquet or JSONL tables; globs; repeatable.", kind="read"
+    )
     output: str = opt.option("", "Folder of the datasets, the corpora and the report.", kind="write")
     demo: bool = opt.option(False, "Read the sources of the Python packages installed on this machine instead of --input.")
     metadata: str = opt.option("", "Table of repositories (repo, stars, forks, license, created).", kind="read")
     columns: str = opt.option("", "Column map of tables, such as content=text,repo=project; The Stack's names need none.")
     against: list[str] = opt.option([], "Output folders of earlier runs: what they kept is not taken again; repeatable.", kind="read")
-    near_threshold: float = opt.option(0.7, "Jaccard similarity from which a file or repository is a near-duplicate.", check=opt.proper_share)
+    near_threshold: float = opt.option(
+        0.7, "Jaccard similarity from which a file or repository is a near-duplicate.", check=opt.proper_share
+    )
     scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="read")
     score: bool = opt.option(True, "Score the quality of files and drop the lowest.")
     drop_lowest: float = opt.option(0.10, "Share of the files with the lowest quality that is dropped.", check=opt.share)
@@ -143,17 +150,24 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
         "duplicates": Stage(
             ("duplicates/*", "_work/candidates/*"),
             {"threshold": options.near_threshold, "against": options.against},
-            lambda built: built["measures"]
-            | "Places" >> beam.Map(lambda shard: Place(root, 0, shard.number, shard_path(root, "documents", shard.number))).with_output_types(Place)
-            | "Find duplicates" >> FindDuplicates(root, bands, options.near_threshold, options.against, options.partitions),
+            lambda built: (
+                built["measures"]
+                | "Places"
+                >> beam.Map(lambda shard: Place(root, 0, shard.number, shard_path(root, "documents", shard.number))).with_output_types(
+                    Place
+                )
+                | "Find duplicates" >> FindDuplicates(root, bands, options.near_threshold, options.against, options.partitions)
+            ),
             lambda item: {"number": item[0]},
             lambda item: (item["number"], pack_table(read_table(shard_path(root, "duplicates", item["number"])))),
         ),
         "scores": Stage(
             ("syntax/*", "quality/*"),
             {"scorer": model},
-            lambda built: built["measures"]
-            | "Score survivors" >> steps.ScoreSurvivors(root, options.score, options.scorer, options.accelerator, built["duplicates"]),
+            lambda built: (
+                built["measures"]
+                | "Score survivors" >> steps.ScoreSurvivors(root, options.score, options.scorer, options.accelerator, built["duplicates"])
+            ),
             decode=lambda item: Shard(**item),
         ),
         "verdicts": Stage(
@@ -195,22 +209,30 @@ def check(options: Options) -> None:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
     if bool(options.input) == options.demo:
         raise opt.UsageError(PROG, "argument --input: expected one or more, or --demo instead, and not both")
-    try:
-        ColumnMap.parse(options.columns)
-    except ValueError as error:
-        raise opt.UsageError(PROG, f"argument --columns: {error}") from None
-    for flag, paths in (("--metadata", [options.metadata] if options.metadata else []), ("--scorer", [options.scorer] if options.scorer else [])):
-        for path in paths:
-            if not storage.exists(path):
-                raise opt.UsageError(PROG, f"argument {flag}: {path} does not exist")
     for path in options.against:
         if not storage.exists(publish.stage_path(path, "duplicates")):
             raise opt.UsageError(PROG, f"argument --against: {path} holds no finished run of beam-seed github")
-    for pattern in patterns_of(options):
-        try:
-            list_units(pattern)
-        except FileNotFoundError as error:
-            raise opt.UsageError(PROG, f"argument --input: {error}") from None
+    with _told_as("--columns"):
+        columns = ColumnMap.parse(options.columns)
+    with _told_as("--metadata"):
+        if options.metadata:
+            load_metadata(options.metadata)
+    with _told_as("--scorer"):
+        if options.score:
+            open_package(options.scorer)
+    with _told_as("--input"):
+        for pattern in patterns_of(options):
+            for unit in list_units(pattern):
+                if unit.kind == "table":
+                    check_table(unit, columns)
+
+
+@contextlib.contextmanager
+def _told_as(flag: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise opt.UsageError(PROG, f"argument {flag}: {' '.join(str(error).split())}") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

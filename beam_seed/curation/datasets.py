@@ -109,7 +109,10 @@ VERDICTS = pa.schema(  # one row for each document, as in documents/
 
 CORPUS = pa.schema(
     [
-        *(DOCUMENTS.field(name) for name in ("id", "source", "repo", "path", "revision", "content", "language", "size", "sha256", "license")),
+        *(
+            DOCUMENTS.field(name)
+            for name in ("id", "source", "repo", "path", "revision", "content", "language", "size", "sha256", "license")
+        ),
         *(DOCUMENTS.field(name) for name in ("stars", "forks", "created")),
         pa.field("cluster_id", pa.string(), nullable=False),
         pa.field("cluster_size", pa.int32(), nullable=False),

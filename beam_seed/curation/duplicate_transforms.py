@@ -14,7 +14,7 @@ from apache_beam.pvalue import AsMultiMap, AsSingleton
 from beam_seed import storage
 from beam_seed.curation import collect as collecting
 from beam_seed.curation import duplicates as dup
-from beam_seed.curation.datasets import DUPLICATES, read_table, shard_path, write_table
+from beam_seed.curation.datasets import DUPLICATES, shard_path, write_table
 from beam_seed.curation.duplicates import Place, Repository
 from beam_seed.curation.publish import read_stage
 from beam_seed.exact_dedup.transforms import FindExactDuplicates
@@ -61,18 +61,29 @@ class FindDuplicates(beam.PTransform):
     def _find_near(self, threshold: float, new: Any, old: Any, repositories: Any, exact: Any) -> Any:
         signed = (
             new | "Files to sign" >> beam.Reshuffle() | "Sign files" >> beam.Map(_sign_files, AsMultiMap(exact)).with_output_types(bytes),
-            repositories | "Repositories to sign" >> beam.Reshuffle() | "Sign repositories" >> beam.FlatMap(_sign_repositories, self.bands, False, AsMultiMap(exact)).with_output_types(bytes),
+            repositories
+            | "Repositories to sign" >> beam.Reshuffle()
+            | "Sign repositories" >> beam.FlatMap(_sign_repositories, self.bands, False, AsMultiMap(exact)).with_output_types(bytes),
         )
         index = (
             old | "Files to index" >> beam.Reshuffle() | "Index files" >> beam.Map(_sign_files, AsMultiMap(exact)).with_output_types(bytes),
-            repositories | "Repositories to index" >> beam.Reshuffle() | "Index repositories" >> beam.FlatMap(_sign_repositories, self.bands, True, AsMultiMap(exact)).with_output_types(bytes),
+            repositories
+            | "Repositories to index" >> beam.Reshuffle()
+            | "Index repositories" >> beam.FlatMap(_sign_repositories, self.bands, True, AsMultiMap(exact)).with_output_types(bytes),
         )
-        index = index | "Band index" >> beam.Flatten() | "Index by band" >> beam.FlatMap(split_by_band, self.bands.bands, self.partitions).with_output_types(KeyedBytes)
+        index = (
+            index
+            | "Band index" >> beam.Flatten()
+            | "Index by band" >> beam.FlatMap(split_by_band, self.bands.bands, self.partitions).with_output_types(KeyedBytes)
+        )
         cluster = ClusterCandidates(self.bands, self.partitions, self.rounds, index=index)
         clusters = signed | "Signed" >> beam.Flatten() | "Cluster" >> cluster
-        targets = repositories | "Repositories to target" >> beam.Reshuffle() | "Target repositories" >> beam.FlatMap(
-            _target_repositories, AsMultiMap(clusters), AsMultiMap(exact)
-        ).with_output_types(KeyedBytes)
+        targets = (
+            repositories
+            | "Repositories to target" >> beam.Reshuffle()
+            | "Target repositories"
+            >> beam.FlatMap(_target_repositories, AsMultiMap(clusters), AsMultiMap(exact)).with_output_types(KeyedBytes)
+        )
         folder = storage.join(self.root, "_work", "candidates")
         count = new | "Count shards" >> beam.combiners.Count.Globally()
         places = (new, old) | "Places with text" >> beam.Flatten() | "Spread places" >> beam.Reshuffle()
@@ -130,13 +141,17 @@ def _sign_files(place: Place, exact: Mapping[int, Iterable[bytes]]) -> bytes:
     return dup.signed_files(place, exact[shard_key(place.number, place.dataset)])
 
 
-def _sign_repositories(repositories: Sequence[Repository], bands: Bands, published: bool, exact: Mapping[int, Iterable[bytes]]) -> Iterator[bytes]:
+def _sign_repositories(
+    repositories: Sequence[Repository], bands: Bands, published: bool, exact: Mapping[int, Iterable[bytes]]
+) -> Iterator[bytes]:
     chosen = [repository for repository in repositories if bool(repository.dataset) == published]
     if chosen:
         yield dup.signed_repositories(chosen, _own(chosen, exact), bands)
 
 
-def _target_repositories(repositories: Sequence[Repository], clusters: Mapping[int, Iterable[bytes]], exact: Mapping[int, Iterable[bytes]]) -> Iterator[KeyedBytes]:
+def _target_repositories(
+    repositories: Sequence[Repository], clusters: Mapping[int, Iterable[bytes]], exact: Mapping[int, Iterable[bytes]]
+) -> Iterator[KeyedBytes]:
     by_dataset = split_by(np.array([repository.dataset for repository in repositories]))
     for dataset, rows in by_dataset:
         some = [repositories[row] for row in rows]
@@ -165,9 +180,11 @@ class _Settle(beam.PTransform):
     def expand(self, verdicts: tuple[Any, Any]) -> Any:
         exact, near = verdicts
         by_kept = exact | "By kept" >> beam.FlatMap(_by_kept).with_output_types(KeyedBytes)
-        return {"exact": by_kept, "near": near} | "Meet" >> beam.CoGroupByKey() | "Settle" >> beam.FlatMap(
-            lambda group: dup.settle(group[1]["exact"], group[1]["near"])
-        ).with_output_types(KeyedBytes)
+        return (
+            {"exact": by_kept, "near": near}
+            | "Meet" >> beam.CoGroupByKey()
+            | "Settle" >> beam.FlatMap(lambda group: dup.settle(group[1]["exact"], group[1]["near"])).with_output_types(KeyedBytes)
+        )
 
 
 def _by_kept(verdicts: KeyedBytes) -> Iterator[KeyedBytes]:
@@ -183,8 +200,14 @@ def _no_verdicts(places: Any) -> Any:
 def _publish(places: Any, repositories: Any, final: Any, root: str) -> Any:
     """Route final verdicts to the shards of this run and write them."""
     files = final | "Verdicts on files" >> beam.FlatMap(_file_duplicates).with_output_types(KeyedBytes)
-    whole = repositories | "Repositories to judge" >> beam.Reshuffle() | "Verdicts on repositories" >> beam.FlatMap(_repository_duplicates, AsMultiMap(final)).with_output_types(KeyedBytes)
-    every = places | "Every shard" >> beam.Map(lambda place: (place.number, pack_table(DUPLICATES.empty_table()))).with_output_types(KeyedBytes)
+    whole = (
+        repositories
+        | "Repositories to judge" >> beam.Reshuffle()
+        | "Verdicts on repositories" >> beam.FlatMap(_repository_duplicates, AsMultiMap(final)).with_output_types(KeyedBytes)
+    )
+    every = places | "Every shard" >> beam.Map(lambda place: (place.number, pack_table(DUPLICATES.empty_table()))).with_output_types(
+        KeyedBytes
+    )
     return (
         (files, whole, every)
         | "All verdicts" >> beam.Flatten()

@@ -189,7 +189,14 @@ def settle(exact: Iterable[bytes], near: Iterable[bytes]) -> Iterator[tuple[int,
             final.append(_final(row, "exact-duplicate"))
         else:
             via = {name: row[name] for name in ("source", "repo", "path")}
-            final.append(_final(row | {name: twin[name] for name in ("kept", "source", "repo", "path")}, "exact-duplicate", via=via, to_kept=twin["similarity"]))
+            final.append(
+                _final(
+                    row | {name: twin[name] for name in ("kept", "source", "repo", "path")},
+                    "exact-duplicate",
+                    via=via,
+                    to_kept=twin["similarity"],
+                )
+            )
     final.sort(key=lambda row: row["member"])
     table = pa.Table.from_pylist(final, schema=FINAL)
     for key, rows in split_by(table["member"].to_numpy() >> np.uint64(32)):

@@ -25,7 +25,9 @@ def read_stage(root: str, stage: str) -> Any:
     """The record of a finished stage. Raises FileNotFoundError where it is not finished."""
     path = stage_path(root, stage)
     if not storage.exists(path):
-        raise FileNotFoundError(f"{root} holds no finished stage {stage!r} ({path} is missing); run beam-seed github with this output first")
+        raise FileNotFoundError(
+            f"{root} holds no finished stage {stage!r} ({path} is missing); run beam-seed github with this output first"
+        )
     return storage.read_json(path)
 
 

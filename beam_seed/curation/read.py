@@ -25,10 +25,11 @@ from beam_seed.curation.datasets import (
 )
 from beam_seed.curation.dropped import write_dropped
 from beam_seed.records import Document, Failed, Rejected, reject
+from beam_seed.sources.columns import ColumnMap
 from beam_seed.sources.metadata import MetadataIndex
 from beam_seed.sources.read import read_unit
 from beam_seed.sources.repository import Limits
-from beam_seed.sources.table import ColumnMap, read_table as read_source_table
+from beam_seed.sources.table import read_table as read_source_table
 from beam_seed.sources.units import Unit
 
 # Source code packed by gzip, bzip2 or zstd is about a quarter of its size.
@@ -64,11 +65,13 @@ def bucket_of(repo: str, buckets: int) -> int:
     return int.from_bytes(hashlib.blake2b(repo.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") % buckets
 
 
-def spill_table(unit: Unit, columns: ColumnMap, limits: Limits, buckets: int, root: str) -> Iterator[tuple[int, Spill]]:
+def spill_table(
+    unit: Unit, columns: ColumnMap, limits: Limits, metadata: MetadataIndex, buckets: int, root: str
+) -> Iterator[tuple[int, Spill]]:
     """Divide a table's rows among the buckets of their repositories, on disk, so that a repository's rows come together."""
     waiting: dict[int, list[Document | Rejected | Failed]] = {}
     size, number = 0, 0
-    for item in read_source_table(unit, columns, limits):
+    for item in read_source_table(unit, columns, limits, metadata):
         waiting.setdefault(bucket_of(item.repo, buckets), []).append(item)
         size += item.size
         if size >= _GROUP_BYTES * 8:
@@ -80,7 +83,11 @@ def spill_table(unit: Unit, columns: ColumnMap, limits: Limits, buckets: int, ro
 _SPILLED = pa.schema(
     [
         field.with_nullable(True)
-        for field in (*DOCUMENTS, *(REJECTED.field(name) for name in ("stage", "rule", "measured", "limit", "evidence")), FAILED.field("error"))
+        for field in (
+            *DOCUMENTS,
+            *(REJECTED.field(name) for name in ("stage", "rule", "measured", "limit", "evidence")),
+            FAILED.field("error"),
+        )
     ]
 )
 

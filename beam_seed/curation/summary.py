@@ -28,6 +28,7 @@ from beam_seed.statistics import schema as schemas
 
 STAGES = ("read", "language", "rules", "exact_dedup", "near_dedup", "syntax", "quality")
 _CATEGORICAL = ("language", "license", "scorer")
+_CHUNK = 1 << 20  # bytes read at once of a file that is digested
 
 
 class Totals(NamedTuple):
@@ -100,7 +101,8 @@ def write_summary(
 ) -> dict[str, Any]:
     """Write statistics, schemas, ``report.json``, ``report.html`` and, last, ``manifest.json``.
 
-    finished: when each stage was published, in seconds since the epoch; None where an earlier run did it. Raises RuntimeError where an invariant does not hold: the books do not close, or a corpus is not as its schema says.
+    finished: when each stage was published, in seconds since the epoch; None where an earlier run did it.
+    Raises RuntimeError where an invariant does not hold: the books do not close, or a corpus is not as its schema says.
     """
     tally = Tally.from_bytes(totals.tally)
     for packed, texts in pictures:
@@ -191,7 +193,9 @@ def _manifest(run: Run, report: Mapping[str, Any], versions: Mapping[str, str]) 
 def _files(root: str, variant: str) -> list[dict[str, Any]]:
     files = []
     for info in storage.match(storage.join(root, "corpora", variant, "*.parquet")):
+        digest = hashlib.sha256()
         with storage.open_read(info.path) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        files.append({"path": f"corpora/{variant}/{info.path.rpartition('/')[2]}", "size": info.size, "sha256": digest})
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+        files.append({"path": f"corpora/{variant}/{info.path.rpartition('/')[2]}", "size": info.size, "sha256": digest.hexdigest()})
     return files

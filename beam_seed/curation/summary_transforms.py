@@ -40,9 +40,7 @@ class SummariseRun(beam.PTransform):
         )
         pictures = shards | "Spread" >> beam.Reshuffle() | "Illustrate" >> beam.Map(_illustrate, self.run.root, AsSingleton(totals))
         finished = {stage: AsSingleton(self.finished[stage]) for stage in self.run.stages}
-        return start | "Write summary" >> beam.Map(
-            _write, self.run, AsSingleton(totals), AsIter(pictures), AsIter(buckets), **finished
-        )
+        return start | "Write summary" >> beam.Map(_write, self.run, AsSingleton(totals), AsIter(pictures), AsIter(buckets), **finished)
 
 
 def _find_tallies(root: str, parts: Any) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,9 @@ from beam_seed.quality.threshold import ScoreHistogram
 from beam_seed.quality.transforms import ScoreQuality
 from beam_seed.records import Document
 from beam_seed.rules.rules import Limits as RuleLimits
-from beam_seed.sources.metadata import NO_METADATA, load_metadata
+from beam_seed.sources.columns import ColumnMap
+from beam_seed.sources.metadata import NO_METADATA, MetadataIndex, load_metadata
 from beam_seed.sources.repository import Limits as ReadLimits
-from beam_seed.sources.table import ColumnMap
 from beam_seed.sources.units import Unit, distinct_names, list_units
 
 KeyedBytes = tuple[int, bytes]
@@ -54,12 +55,17 @@ class ReadRepositories(beam.PTransform):
         )
 
     def _spill(self, unit: Unit, count: int) -> Iterator[Any]:
-        yield from spill_table(unit, ColumnMap.parse(self.columns), self.limits, count, self.root)
+        yield from spill_table(unit, ColumnMap.parse(self.columns), self.limits, _metadata(self.metadata), count, self.root)
 
     def _read(self, group: tuple[int, Mapping[str, Iterable[Any]]]) -> Bucket:
         bucket, inputs = group
-        metadata = load_metadata(self.metadata) if self.metadata else NO_METADATA
-        return read_bucket(bucket, list(inputs["units"]), list(inputs["spills"]), self.root, self.shard_bytes, self.limits, metadata)
+        units, spills = list(inputs["units"]), list(inputs["spills"])
+        return read_bucket(bucket, units, spills, self.root, self.shard_bytes, self.limits, _metadata(self.metadata))
+
+
+@functools.lru_cache(maxsize=1)  # once for each worker process, not for each bucket
+def _metadata(path: str) -> MetadataIndex:
+    return MetadataIndex(load_metadata(path)) if path else NO_METADATA
 
 
 class _CountBuckets(beam.CombineFn):
@@ -118,7 +124,9 @@ class ScoreSurvivors(beam.PTransform):
         if self.score:
             scores = checked.passed | "Score quality" >> ScoreQuality(self.scorer, accelerator=self.accelerator)
             inputs["scored"] = scores.scores | "Pack scores" >> beam.MapTuple(lambda key, score: (key[0], ScoredRow(key[1], score, None)))
-            inputs["failed"] = scores.failed | "Pack failures" >> beam.MapTuple(lambda key, told: (key[0], ScoredRow(key[1], None, told.error)))
+            inputs["failed"] = scores.failed | "Pack failures" >> beam.MapTuple(
+                lambda key, told: (key[0], ScoredRow(key[1], None, told.error))
+            )
         return inputs | "Meet" >> beam.CoGroupByKey() | "Write quality" >> beam.Map(_write_quality, self.root).with_output_types(Shard)
 
 
