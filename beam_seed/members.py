@@ -63,6 +63,11 @@ def is_published(addresses: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     return (addresses >> np.uint64(_DATASET_SHIFT)) & np.uint64(MAX_DATASETS) > 0
 
 
+def is_repository(addresses: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Which members are repositories."""
+    return addresses >> np.uint64(_KIND_SHIFT) > 0
+
+
 HASHED_SHARD_BITS = 50
 """``hashed_address >> 50`` divides hashed members into 64 parts: few enough that a batch looks each up once."""
 
@@ -87,6 +92,19 @@ def names(repository: str) -> tuple[str, str]:
     """(repo, source) of a :func:`preference`, ranked or not."""
     _, _, repo, source = repository.split("\0", 3)
     return repo, source
+
+
+def refuse_repeats(addresses: npt.NDArray[np.uint64], members: pa.Table) -> None:
+    """Raise ValueError where two of ``members`` (columns repository, path) have one address: verdicts could not tell them apart."""
+    order = np.argsort(addresses, kind="stable")
+    repeated = order[1:][addresses[order][1:] == addresses[order][:-1]]
+    if len(repeated):
+        repo, source = names(members["repository"][repeated[0].item()].as_py())
+        path = members["path"][repeated[0].item()].as_py()
+        raise ValueError(
+            f"two documents have the id of {repo}/{path} from {source}; expected each id once; "
+            "read every source once, or remove repeated documents before deduplication"
+        )
 
 
 def verdict_table(

@@ -7,7 +7,9 @@ parsed here, without abbreviations; what is left must be flags of Beam, and anyt
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import math
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -68,23 +70,36 @@ def _boolean(text: str) -> bool:
         return True
     if text.lower() in ("false", "0", "no"):
         return False
-    raise argparse.ArgumentTypeError(f"{text!r} is not a boolean; expected true or false")
+    raise ValueError(f"{text!r} given; expected true or false")
 
 
-def _converter(annotation: Any) -> Callable[[str], Any]:
-    converters: dict[Any, Callable[[str], Any]] = {bool: _boolean, int: int, float: float, str: str, list[str]: str}
-    return converters[annotation]
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} given; expected a whole number") from None
+
+
+def _number(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if math.isfinite(value := float(text)):
+            return value
+    raise ValueError(f"{text!r} given; expected a number")
+
+
+_CONVERTERS: dict[Any, Callable[[str], Any]] = {bool: _boolean, int: _integer, float: _number, str: str}
 
 
 def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], annotation: Any) -> None:
-    extra: dict[str, Any] = {"choices": field.metadata["choices"]} if field.metadata["choices"] else {}
+    # Choices are checked in _convert: argparse would refuse '' here, which means "not given".
+    choices = field.metadata["choices"]
+    extra: dict[str, Any] = {"metavar": "{" + ",".join(choices) + "}" if choices else field.name.upper()}
     if annotation is bool:
-        extra |= {"nargs": "?", "const": "true"}  # `--demo` alone means `--demo=true`
+        extra = {"nargs": "?", "const": "true"}  # `--demo` alone means `--demo=true`
     parser.add_argument(
         *dict.fromkeys((f"--{field.name.replace('_', '-')}", f"--{field.name}")),
         dest=field.name,
         action="append",
-        metavar=field.name.upper() if not extra else None,
         help=field.metadata["help"].replace("%", "%%"),
         **extra,
     )
@@ -93,8 +108,9 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], an
 def parse(options: type[T], argv: Sequence[str], prog: str) -> tuple[T, list[str]]:
     """Options of a dataclass type from a command line, and the arguments that are Beam's.
 
-    A text option that is given empty counts as not given (a cleared optional field of a template arrives so). List options
-    are repeated, or one value with commas. Raises UsageError (a SystemExit of status 2) that names the flag.
+    An option that is given empty counts as not given (a cleared optional field of a template arrives so). List options are
+    repeated, or one value with commas; of any other option that is repeated, the last value holds. Raises UsageError (a
+    SystemExit of status 2) that names the flag.
     """
     annotations = typing.get_type_hints(options)
     parser = _Parser(prog=prog, description=(options.__doc__ or "").strip(), allow_abbrev=False)
@@ -113,17 +129,19 @@ def parse(options: type[T], argv: Sequence[str], prog: str) -> tuple[T, list[str
 
 def _convert(prog: str, field: dataclasses.Field[Any], annotation: Any, given: list[str]) -> Any:
     flag = "--" + field.name.replace("_", "-")
-    try:
-        convert = _converter(annotation)
-        values = [convert(text) for text in given]
-    except (ValueError, argparse.ArgumentTypeError) as error:
-        raise UsageError(prog, f"argument {flag}: {given[-1]!r} is no {getattr(annotation, '__name__', annotation)} ({error})") from None
     if annotation == list[str]:
-        return [part for text in values for part in text.split(",") if part]
-    problem = field.metadata["check"](values[-1]) if field.metadata["check"] else ""
+        return [part for text in given for part in text.split(",") if part]
+    text, choices = given[-1], field.metadata["choices"]
+    try:
+        value = _CONVERTERS[annotation](text)
+    except ValueError as error:
+        raise UsageError(prog, f"argument {flag}: {error}") from None
+    problem = field.metadata["check"](value) if field.metadata["check"] else ""
+    if choices and value not in choices:
+        problem = f"expected one of {', '.join(choices)}"
     if problem:
-        raise UsageError(prog, f"argument {flag}: {values[-1]} given; {problem}")
-    return values[-1]
+        raise UsageError(prog, f"argument {flag}: {text!r} given; {problem}")
+    return value
 
 
 def _refuse_unknown(prog: str, rest: Sequence[str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -31,6 +33,11 @@ def join(base: str, *parts: str) -> str:
     return FileSystems.join(base, *parts)
 
 
+def escape(path: str) -> str:
+    """A pattern that matches nothing but ``path``, whatever ``*``, ``?`` and ``[`` are in it."""
+    return glob.escape(path)
+
+
 def match(pattern: str) -> list[FileInfo]:
     """Files that match ``pattern`` (``*`` within a folder, ``**`` across), sorted by path; an empty list where none does."""
     found = FileSystems.match([pattern])[0].metadata_list
@@ -52,7 +59,7 @@ def open_read(path: str) -> BinaryIO:
 def open_write(path: str) -> Iterator[BinaryIO]:
     """A binary writer whose file appears under ``path`` only when the block ends without an exception."""
     if not is_local(path):
-        # Object stores publish an object when it is closed; an unfinished upload never becomes visible.
+        # Cloud Storage publishes an object when it is closed, and its writer drops the upload when the block raises.
         with FileSystems.create(path, compression_type=_RAW) as remote:
             yield remote
         return
@@ -80,6 +87,15 @@ def read_json(path: str) -> Any:
 
 
 def delete_tree(path: str) -> None:
-    """Delete ``path`` and all below it; no error where there is nothing."""
-    if exists(path) or match(join(path, "**")):
-        FileSystems.delete([path])
+    """Delete ``path`` and all below it; no error where there is nothing. ``path`` is a name, never a pattern."""
+    if is_local(path):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+        return
+    # An object store has no folders: deleting the name of one would delete nothing and say nothing.
+    found = [info.path for info in match(join(escape(path), "**"))] + ([path] if exists(path) else [])
+    if found:
+        FileSystems.delete([escape(each) for each in found])

@@ -20,6 +20,12 @@ PackedVerdicts = Mapping[int, Sequence[bytes]]
 """A multimap side input: the packed VERDICTS of each ``address >> shard_bits``."""
 
 
+def check_partitions(partitions: int) -> None:
+    """Raise ValueError where the hash space cannot be divided into ``partitions`` parts."""
+    if partitions < 1:
+        raise ValueError(f"partitions is {partitions}; expected at least 1, such as 16")
+
+
 class BatchDocuments(beam.DoFn):
     """Base of the DoFns that turn documents into packed batches: subclasses say what a batch becomes in ``pack``."""
 
@@ -93,9 +99,11 @@ class _ApplyVerdicts(BatchDocuments):
     def pack(self, documents: list[Document], side_input: PackedVerdicts) -> Iterator[Any]:
         addresses = np.array([hashed_address(document.id) for document in documents], dtype=np.uint64)
         dropped: dict[int, dict[str, Any]] = {}
-        for shard, _ in split_by(addresses >> np.uint64(HASHED_SHARD_BITS)):
+        for shard, rows in split_by(addresses >> np.uint64(HASHED_SHARD_BITS)):
             verdicts = unpack_tables(side_input[shard], VERDICTS)
-            verdicts = verdicts.filter(pc.not_equal(verdicts["member"], verdicts["kept"]))
+            # Only the batch's own rows become Python objects: else every batch would pay for all the verdicts of the run.
+            own = pc.is_in(verdicts["member"], pa.array(addresses[rows]))
+            verdicts = verdicts.filter(pc.and_(own, pc.not_equal(verdicts["member"], verdicts["kept"])))
             dropped.update(zip(verdicts["member"].to_pylist(), verdicts.to_pylist(), strict=True))
         for document, address in zip(documents, addresses.tolist(), strict=True):
             verdict = dropped.get(address)
@@ -107,7 +115,15 @@ class _ApplyVerdicts(BatchDocuments):
 
 
 def apply_verdicts(documents: Any, verdicts: Any, stage: str, rule: str, limit: float) -> Outcome:
-    """Drop the documents that ``verdicts``, a PCollection of (address >> HASHED_SHARD_BITS, packed VERDICTS), names."""
+    """Drop the documents that ``verdicts``, a PCollection of (address >> HASHED_SHARD_BITS, packed VERDICTS), names.
+
+    Raises ValueError for windowed documents: a duplicate is one of the whole collection. Timestamps are not kept.
+    """
+    if not isinstance(documents.windowing.windowfn, beam.transforms.window.GlobalWindows):
+        raise ValueError(
+            f"{stage}: the documents are in {documents.windowing.windowfn}; expected the global window, because deduplication "
+            "compares all documents; apply beam.WindowInto(beam.window.GlobalWindows()) first"
+        )
     split = documents | "Apply verdicts" >> beam.ParDo(
         _ApplyVerdicts(stage, rule, limit), beam.pvalue.AsMultiMap(verdicts)
     ).with_output_types(Document, rejected=Rejected).with_outputs("rejected", main="kept")

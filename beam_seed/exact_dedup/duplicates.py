@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_seed.members import verdict_table
+from beam_seed.members import refuse_repeats, verdict_table
 
 _MODULUS = 1 << 256
 
@@ -57,8 +57,10 @@ def find_duplicates(members: pa.Table) -> pa.Table:
     """VERDICTS of a MEMBERS table that holds every member of its digests.
 
     Of equal members the first in the order of preference (see :mod:`beam_seed.members`) is kept; similarity is 1.0.
+    Raises ValueError where two members have one address, such as one document that was read twice.
     """
     members = _with_copies(members)
+    refuse_repeats(members["address"].to_numpy(), members)
     repository = members["repository"].combine_chunks().dictionary_decode()
     members = members.set_column(members.schema.get_field_index("repository"), "repository", repository)
     members = members.sort_by([("digest", "ascending"), ("repository", "ascending"), ("path", "ascending"), ("address", "ascending")])

@@ -13,7 +13,7 @@ from beam_seed.exact_dedup.duplicates import digest_partition, find_duplicates
 from beam_seed.members import HASHED_SHARD_BITS, MEMBERS, SHARD_BITS
 from beam_seed.outcome import Outcome
 from beam_seed.packing import pack_table, split_by, unpack_table, unpack_tables
-from beam_seed.verdicts import PackMembers, apply_verdicts, split_verdicts
+from beam_seed.verdicts import PackMembers, apply_verdicts, check_partitions, split_verdicts
 
 
 @dataclass
@@ -26,6 +26,10 @@ class FindExactDuplicates(beam.PTransform):
     partitions: int = 16
     shard_bits: int = SHARD_BITS
 
+    def __post_init__(self) -> None:
+        super().__init__()
+        check_partitions(self.partitions)
+
     def expand(self, members: Any) -> Any:
         return (
             members
@@ -37,9 +41,16 @@ class FindExactDuplicates(beam.PTransform):
 
 @dataclass
 class DeduplicateExact(beam.PTransform):
-    """Documents without those whose SHA-256 a preferred document has too (rule ``exact-duplicate``)."""
+    """Documents without those whose SHA-256 a preferred document has too (rule ``exact-duplicate``).
+
+    Documents are told apart by ``id``: the pipeline raises ValueError where two duplicates have the same one.
+    """
 
     partitions: int = 16
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        check_partitions(self.partitions)
 
     def expand(self, documents: Any) -> Outcome:
         members = documents | "Pack members" >> beam.ParDo(PackMembers()).with_output_types(bytes)

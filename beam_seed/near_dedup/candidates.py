@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_seed.members import is_published, verdict_table
+from beam_seed.members import is_published, is_repository, refuse_repeats, verdict_table
 from beam_seed.near_dedup.lsh import Bands, band_hashes
 from beam_seed.near_dedup.minhash import sign
 from beam_seed.near_dedup.shingles import Shingles, unique_sorted
@@ -54,9 +54,15 @@ def _whole_sets(candidates: pa.Table) -> tuple[pa.Table, Shingles]:
 
 
 def judge(candidates: pa.Table, threshold: float, bands: Bands) -> pa.Table:
-    """VERDICTS of a CANDIDATES table that holds every member of its clusters (see :mod:`beam_seed.near_dedup.verify`)."""
+    """VERDICTS of a CANDIDATES table that holds every member of its clusters (see :mod:`beam_seed.near_dedup.verify`).
+
+    Only repositories may come in several parts. Raises ValueError where two documents have one address.
+    """
     repository = candidates["repository"].combine_chunks().dictionary_decode()
     candidates = candidates.set_column(candidates.schema.get_field_index("repository"), "repository", repository)
+    is_document = ~is_repository(candidates["address"].to_numpy())
+    documents = candidates.select(["address", "repository", "path"]).filter(pa.array(is_document))
+    refuse_repeats(documents["address"].to_numpy(), documents)
     order = ["cluster", "repository", "path", "address"]
     ranks = candidates.select(order).append_column("row", pa.array(np.arange(len(candidates))))
     ranks = ranks.sort_by([(name, "ascending") for name in order])

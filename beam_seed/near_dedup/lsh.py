@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,7 @@ def has_shingles(signatures: Signatures) -> npt.NDArray[np.bool_]:
 
 
 @njit(nogil=True, cache=True)
-def _hash_bands(signatures, rows, hashes):  # type: ignore[no-untyped-def]
+def _hash_bands(signatures: Any, rows: Any, hashes: Any) -> None:
     for text in range(len(signatures)):
         for band in range(hashes.shape[1]):
             value = np.uint64(band)

@@ -7,6 +7,7 @@ signature is ``min over shingles x of a_k * g(x mod 2^32) + b_k  (mod 2^32)``.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ def sign(shingles: Shingles, num_perm: int) -> Signatures:
 
 
 @njit(nogil=True, cache=True)
-def _sign_batch(hashes, offsets, a, b, signatures):  # type: ignore[no-untyped-def]
+def _sign_batch(hashes: Any, offsets: Any, a: Any, b: Any, signatures: Any) -> None:
     # Products are cast back by hand: numba widens uint32 arithmetic to 64 bits.
     for text in range(len(offsets) - 1):
         row = signatures[text]

@@ -19,7 +19,7 @@ from beam_seed.near_dedup.shingles import shingle, unique_sorted
 from beam_seed.outcome import Outcome
 from beam_seed.packing import U64, pack_columns, pack_table, split_by, unpack_columns, unpack_tables
 from beam_seed.records import Document
-from beam_seed.verdicts import BatchDocuments, apply_verdicts, split_verdicts
+from beam_seed.verdicts import BatchDocuments, apply_verdicts, check_partitions, split_verdicts
 
 NUM_PERM = 128  # the peers' number, for comparable figures; 21 bands of 6 use 126 of them
 _CANDIDATE_PARTS = 256  # verification tasks of DeduplicateNear; each holds the candidates of 1/256 of the clusters
@@ -44,8 +44,14 @@ class ClusterCandidates(beam.PTransform):
     shard_bits: int = SHARD_BITS
     index: Any = None
 
+    def __post_init__(self) -> None:
+        super().__init__()
+        check_partitions(self.partitions)
+
     def expand(self, signed: Any) -> Any:
-        index = self.index if self.index is not None else signed.pipeline | "No index" >> beam.Create([]).with_output_types(tuple[int, bytes])
+        index = self.index
+        if index is None:
+            index = signed.pipeline | "No index" >> beam.Create([], reshuffle=False).with_output_types(tuple[int, bytes])
         edges = (
             signed
             | "Split by band" >> beam.FlatMap(split_by_band, self.bands.bands, self.partitions).with_output_types(tuple[int, bytes])
@@ -65,6 +71,10 @@ class ConnectedComponents(beam.PTransform):
     partitions: int = 16
     rounds: int = 8
     shard_bits: int = SHARD_BITS
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        check_partitions(self.partitions)
 
     def expand(self, edges: Any) -> Any:
         for number in range(1, self.rounds + 1):
@@ -101,7 +111,10 @@ class VerifyCandidates(beam.PTransform):
 
 @dataclass
 class DeduplicateNear(beam.PTransform):
-    """Documents without those whose shingle Jaccard with a kept, preferred document reaches ``threshold`` (rule ``near-duplicate``)."""
+    """Documents without those whose shingle Jaccard with a kept, preferred document reaches ``threshold`` (rule ``near-duplicate``).
+
+    Documents are told apart by ``id``: the pipeline raises ValueError where two candidates have the same one.
+    """
 
     threshold: float = 0.7
     num_perm: int = NUM_PERM
@@ -110,6 +123,8 @@ class DeduplicateNear(beam.PTransform):
         super().__init__()
         if not 0.0 < self.threshold < 1.0:
             raise ValueError(f"threshold is {self.threshold}; expected a Jaccard similarity between 0 and 1, such as 0.7")
+        if self.num_perm < 2:
+            raise ValueError(f"num_perm is {self.num_perm}; expected at least 2 permutations, such as {NUM_PERM}")
 
     def expand(self, documents: Any) -> Outcome:
         bands = optimal_bands(self.threshold, self.num_perm)

@@ -9,7 +9,7 @@ what deduplicating both at once, the first batch preferred, would have dropped o
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,7 @@ class Verdict(NamedTuple):
     similarity: npt.NDArray[np.float64]
 
 
-def verify(
-    clusters: npt.NDArray[np.uint64], sets: Shingles, hashes: BandHashes, fixed: npt.NDArray[np.bool_], threshold: float
-) -> Verdict:
+def verify(clusters: npt.NDArray[np.uint64], sets: Shingles, hashes: BandHashes, fixed: npt.NDArray[np.bool_], threshold: float) -> Verdict:
     """Judge documents sorted by (cluster, order of preference).
 
     clusters: ``[n]`` component of each document; sets: sorted unique shingles of each (``unique_sorted``);
@@ -60,7 +58,7 @@ def _bucket_numbers(hashes: BandHashes) -> npt.NDArray[np.int64]:
 
 
 @njit(nogil=True, cache=True)
-def jaccard(left, right):  # type: ignore[no-untyped-def]
+def jaccard(left: Any, right: Any) -> Any:  # compiled: two uint64 arrays -> float
     """Jaccard similarity of two sorted arrays without repeats; two empty ones are alike."""
     i = j = common = 0
     while i < len(left) and j < len(right):
@@ -77,14 +75,17 @@ def jaccard(left, right):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _best_match(document, candidates, shared, hashes, offsets, threshold):  # type: ignore[no-untyped-def]
+def _best_match(document: Any, candidates: Any, shared: Any, hashes: Any, offsets: Any, threshold: Any) -> Any:
     # Most shared bands first: the likeliest duplicate, so that the first comparison is usually the last one.
     left = hashes[offsets[document] : offsets[document + 1]]
     for index in np.argsort(-shared, kind="mergesort"):
         candidate = candidates[index]
         right = hashes[offsets[candidate] : offsets[candidate + 1]]
-        if min(len(left), len(right)) < threshold * max(len(left), len(right)):
-            continue  # the smaller set is too small for the threshold whatever it holds
+        smaller, larger = min(len(left), len(right)), max(len(left), len(right))
+        # The smaller set may be too small for the threshold whatever it holds. A quotient, like the similarity itself:
+        # threshold * larger can round to above a whole number (0.55 * 100 does) and would pass over an exact hit.
+        if smaller < larger and smaller / larger < threshold:
+            continue
         similarity = jaccard(left, right)
         if similarity >= threshold:
             return candidate, similarity
@@ -92,10 +93,13 @@ def _best_match(document, candidates, shared, hashes, offsets, threshold):  # ty
 
 
 @njit(nogil=True, cache=True)
-def _verify_clusters(bounds, hashes, offsets, buckets, fixed, threshold, duplicate_of, similarity):  # type: ignore[no-untyped-def]
+def _verify_clusters(
+    bounds: Any, hashes: Any, offsets: Any, buckets: Any, fixed: Any, threshold: Any, duplicate_of: Any, similarity: Any
+) -> None:
     bucket_count = buckets.max() + 1
     head = np.full(bucket_count, -1, dtype=np.int64)  # last entry of each bucket's list of kept documents
     length = np.zeros(bucket_count, dtype=np.int64)
+    owner = np.full(bucket_count, -1, dtype=np.int64)  # the cluster a bucket's list belongs to
     entry_next = np.full(buckets.size, -1, dtype=np.int64)
     entry_document = np.empty(buckets.size, dtype=np.int64)
     entries = 0
@@ -103,6 +107,10 @@ def _verify_clusters(bounds, hashes, offsets, buckets, fixed, threshold, duplica
     candidates = np.empty(len(duplicate_of), dtype=np.int64)
     for cluster in range(len(bounds) - 1):
         for document in range(bounds[cluster], bounds[cluster + 1]):
+            for bucket in buckets[document]:
+                # A file and a repository of that one file have equal hashes, but are never compared: a bucket starts anew.
+                if owner[bucket] != cluster:
+                    owner[bucket], head[bucket], length[bucket] = cluster, -1, 0
             if not fixed[document]:
                 found = 0
                 for bucket in buckets[document]:
