@@ -40,8 +40,15 @@ def _joined(records: Iterable[Record], name: str) -> dict[str, Record]:
     joined: dict[str, Record] = {}
     for each in records:
         held = joined.get(each[name])
-        # Only records that say how many files they stand for are partial sums; a sample is the same wherever it was found.
-        if held is not None and "files" in each:
-            each = held | {"files": held["files"] + each["files"], "size": held["size"] + each["size"]}
-        joined[each[name]] = each
+        joined[each[name]] = each if held is None else _sum(held, each)
     return joined
+
+
+def _sum(one: Record, other: Record) -> Record:
+    """Two records of one id. Those that say how many files they stand for are partial sums; a sample is the same wherever it was found."""
+    first = min(one, other, key=lambda each: [each.get(name) or "" for name in ("source", "repo", "path", "rule")])
+    if "files" not in first:
+        return first
+    measured = [value for value in (one.get("measured"), other.get("measured")) if value is not None]
+    sums = {name: one[name] + other[name] for name in ("files", "size")}
+    return first | sums | ({"measured": max(measured)} if measured else {})

@@ -1,0 +1,99 @@
+"""A file's story as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from beam_seed.report.text import byte_count, measure, one_line, place, words
+from beam_seed.report.why import SHOWN, Fate, Story
+
+# The steps in the order in which a file meets them; a file that was dropped by one has passed those before it.
+STAGES = ("read", "language", "rules", "exact_dedup", "near_dedup", "syntax", "quality")
+
+
+def render_story(story: Story) -> str:
+    """The story as lines of text. Names and messages from the input are escaped: a terminal obeys none of them."""
+    lines = [place(story.who), *(f"  {line}" for line in _origin(story))]
+    for variant, fate in story.fates.items():
+        lines.append(f"  {words(variant)}: {_verdict(fate)}")
+        lines += [f"    {line}" for line in (*_because(fate), *_passed(story, fate))]
+    return "\n".join(one_line(line) for line in lines)
+
+
+def _origin(story: Story) -> Iterator[str]:
+    document = story.document
+    row = document or next((fate.row for fate in story.fates.values() if fate.row.get("size") is not None), {})
+    told = [f"read from {story.who['source']}"]
+    told += [f"revision {document['revision']}"] if document.get("revision") else []
+    told += [byte_count(row["size"])] if row.get("size") is not None else []
+    told += [f"licence {document['license']}"] if document.get("license") else []
+    told += [f"{document['stars']:,} stars"] if document.get("stars") is not None else []
+    told += [f"documents/{document['shard']}"] if document.get("shard") else []
+    yield ", ".join(told)
+    yield f"id {story.who['id']}" + (f", SHA-256 {document['sha256']}" if document.get("sha256") else "")
+    if story.measures.get("language"):
+        by = story.measures.get("detected_by")
+        yield f"language {story.measures['language']}" + (f", told by its {by}" if by else "")
+
+
+def _verdict(fate: Fate) -> str:
+    row = fate.row
+    if fate.outcome == "kept":
+        return f"kept, in corpora/{row['variant']}/{row['shard']}" if row.get("shard") else "kept"
+    if fate.outcome == "rejected":
+        return f"dropped by {words(row['stage'])}: {row['rule']}"
+    if fate.outcome == "failed":
+        return f"failed in {words(row['stage'])}: {row['error']}"
+    return "in none of corpora/, rejected/ and failed/: the run is unfinished"
+
+
+def _because(fate: Fate) -> Iterator[str]:
+    row, evidence = fate.row, fate.evidence
+    if row.get("measured") is not None:
+        yield f"measured {measure(row['measured'])}" + (f", limit {measure(row['limit'])}" if row.get("limit") is not None else "")
+    if isinstance(evidence.get("kept"), dict):
+        yield f"in favour of {place(evidence['kept'])} (from {evidence['kept'].get('source', '')})"
+    if isinstance(evidence.get("via"), dict):
+        similarity = evidence["via"].get("similarity_to_kept")
+        alike = f", itself {measure(similarity)} similar to the one above" if isinstance(similarity, int | float) else ""
+        yield f"by way of {place(evidence['via'])}{alike}"
+    if fate.favoured is not None:
+        yield f"which is {_verdict(fate.favoured)}"
+    for name, value in sorted(evidence.items()):
+        if name not in ("kept", "via", "cluster"):
+            yield f"{name}: {value}"
+    yield from _represented(fate)
+
+
+def _represented(fate: Fate) -> Iterator[str]:
+    size: Any = fate.row.get("cluster_size") if fate.outcome == "kept" else None
+    if size is None or size <= 1:
+        return
+    noun = "repositories" if fate.row["variant"] == "repo_level" else "documents"
+    yield f"stands for {size:,} {noun}, itself included" + (":" if fate.stands_for else "")
+    for row in fate.stands_for:
+        yield f"  {place(row)}: {row['rule']}, similarity {measure(row.get('measured'))} (from {row['source']})"
+    if len(fate.stands_for) == SHOWN:
+        yield "  ..."
+
+
+def _passed(story: Story, fate: Fate) -> Iterator[str]:
+    if fate.outcome == "unknown":
+        return
+    stages = STAGES if fate.outcome == "kept" else STAGES[: STAGES.index(fate.row["stage"])] if fate.row["stage"] in STAGES else ()
+    told = [_step(story, fate, stage) for stage in stages]
+    if told:
+        yield f"passed: {'; '.join(told)}"
+
+
+def _step(story: Story, fate: Fate, stage: str) -> str:
+    measured = {"syntax": ("syntax_error_share", "syntax-error"), "quality": ("quality", "low-quality")}
+    if stage not in measured:
+        return words(stage)
+    name, rule = measured[stage]
+    value = fate.row.get(name, story.measures.get(name))
+    if value is None:
+        return f"{words(stage)} ({'unchecked' if stage == 'syntax' else 'not scored'})"
+    limit = f", limit {measure(story.limits[rule])}" if rule in story.limits else ""
+    return f"{words(stage)} ({words(name)} {measure(value)}{limit})"
