@@ -141,8 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job. Returns the exit status."""
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     files = find_files(options)
-    launch.run(lambda pipeline: build(pipeline, options, files), beam_arguments, options.workers)
-    return 0
+    return launch.run(PROG, lambda pipeline: build(pipeline, options, files), beam_arguments, options.workers)
 
 
 if __name__ == "__main__":

@@ -240,10 +240,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     check(options)
     with Watch(options.output, STAGES):
-        launch.run(lambda pipeline: build(pipeline, options), beam_arguments, options.workers)
-    if options.until == STAGES[-1]:
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options), beam_arguments, options.workers)
+    if status == 0 and options.until == STAGES[-1]:
         print(f"report: {storage.join(options.output, 'report.html')}")
-    return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
@@ -24,18 +24,22 @@ def local_arguments(arguments: Sequence[str], workers: int) -> list[str]:
     return local
 
 
-def run(build: Callable[[beam.Pipeline], None], arguments: Sequence[str], workers: int) -> Any:
-    """Build and run a pipeline and wait for it; returns the result. Raises RuntimeError where the job does not end well."""
+def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[str], workers: int) -> int:
+    """Build and run a pipeline and wait for it. Returns the exit status: 1, and one line that says why, where the job fails."""
     pipeline_options = PipelineOptions(local_arguments(arguments, workers))
     # Everything the workers need is in installed modules; pickling __main__ only adds ways to fail.
     pipeline_options.view_as(SetupOptions).save_main_session = False
-    pipeline = beam.Pipeline(options=pipeline_options)
-    build(pipeline)
-    result = pipeline.run()
-    # A Flex Template launch only stages the graph: its result has no job to wait for.
-    if getattr(result, "has_job", True):
-        state = result.wait_until_finish()
-        logging.info("the job ended in state %s", state)
-        if state != "DONE":
-            raise RuntimeError(f"the job ended in state {state}; expected DONE; see the log above")
-    return result
+    try:
+        pipeline = beam.Pipeline(options=pipeline_options)
+        build(pipeline)
+        result = pipeline.run()
+        # A Flex Template launch only stages the graph: its result has no job to wait for.
+        state = result.wait_until_finish() if getattr(result, "has_job", True) else "DONE"
+    except Exception as error:
+        logging.debug("the job failed", exc_info=True)
+        told = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        print(f"{prog}: error: {told[-1]}", file=sys.stderr)
+        return 1
+    if state != "DONE":
+        print(f"{prog}: error: the job ended in state {state}; expected DONE; see the log of the runner", file=sys.stderr)
+    return 0 if state == "DONE" else 1

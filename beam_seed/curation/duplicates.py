@@ -175,8 +175,9 @@ def cluster_weights(packed: Iterable[bytes]) -> dict[int, int]:
 def settle(exact: Iterable[bytes], near: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Final verdicts that hang on the members of one shard, as ``(address >> 32 of the dropped or kept member, packed FINAL)``.
 
-    exact: packed VERDICTS of the exact duplicates of the shard's members, and of these members themselves; near: of the members. A copy of a file that was itself dropped as a near-duplicate stands behind the
-    file that was kept in its place; the direct twin is told as ``via``.
+    exact: packed VERDICTS of the exact duplicates of the shard's members, and of these members themselves; near: of the members.
+    A copy of a file that was itself dropped as a near-duplicate stands behind the file that was kept in its place; the direct twin
+    is told as ``via``.
     """
     near_rows = {row["member"]: row for row in unpack_tables(near, VERDICTS).to_pylist()}
     final = [_final(row, "near-duplicate" if row["member"] != row["kept"] else "kept") for row in near_rows.values()]
@@ -219,7 +220,7 @@ def _final(row: Mapping[str, Any], rule: str, via: Mapping[str, str] | None = No
     told: dict[str, Any] = {}
     if rule != "kept":
         told["kept"] = _who(row)
-        told["cluster"] = told["kept"].get("id", "")
+        told["cluster"] = told["kept"]["id"]
         if via is not None:
             told["via"] = _who(via) | {"similarity_to_kept": to_kept}
     evidence = json.dumps(told, sort_keys=True, ensure_ascii=False)
@@ -227,10 +228,8 @@ def _final(row: Mapping[str, Any], rule: str, via: Mapping[str, str] | None = No
 
 
 def _who(row: Mapping[str, str]) -> dict[str, Any]:
-    if not row["path"]:
-        return {"source": row["source"], "repo": row["repo"]}  # a repository
-    names = {name: row[name] for name in ("source", "repo", "path")}
-    return names | {"id": document_id(row["source"], row["repo"], row["path"])}
+    told = {"id": document_id(row["source"], row["repo"], row["path"]), "source": row["source"], "repo": row["repo"]}
+    return told | ({"path": row["path"]} if row["path"] else {})  # without a path it is a repository
 
 
 def file_duplicates(packed: bytes) -> bytes:
