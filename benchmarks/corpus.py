@@ -1,10 +1,10 @@
 """Turns a folder of package archives into the benchmark's Parquet tables.
 
 ``python benchmarks/corpus.py ARCHIVES OUTPUT`` reads every archive in ARCHIVES/pypi, /npm and /debian and writes
-OUTPUT/25, /50, /100 and /200: at least four zstd Parquet files each, columns ``id, repo, path, content``. Text files only
+OUTPUT/1, /25, /50, /100, /200 and /400-text: at least four zstd Parquet files each, columns ``id, repo, path, content``. Text files only
 (UTF-8, no NUL byte, not empty, less than 1 MiB). The same archives give byte-identical tables.
 
-25 and 50 are that share of the paths, drawn by the path's digest, so that all versions of a file come together and the mean
+1, 25 and 50 are that share of the paths, drawn by the path's digest, so that all versions of a file come together and the mean
 size stays. 200 is 100 and a copy of it with
 letters shifted by 13 and digits by 5: same sizes and the same duplicates among themselves, but no likeness to the originals.
 400-text (for memory) has the documents of 100, each about four times as long.
@@ -128,7 +128,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("archives", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--sizes", default="25,50,100,200,400-text", help="which tables to write (default: %(default)s)")
+    parser.add_argument("--sizes", default="1,25,50,100,200,400-text", help="which tables to write (default: %(default)s)")
     options = parser.parse_args()
     archives = sorted(path for path in options.archives.glob("*/*") if ARCHIVE.search(path.name))
     skipped: Counter[str] = Counter()
