@@ -37,7 +37,7 @@ def main() -> int:
     commands = {name: known[name] for name in options.systems.split(",")}
     source = options.bench / options.size
     documents, megabytes = corpus_size(source)
-    truths = {name: find_truth(source, options.bench / f"truth-{options.size}-{number}.npz", name) for number, name in enumerate(TRUTHS)}
+    truths = {kind: oracle.find_truth(source, normalise) for kind, normalise in TRUTHS.items()}
 
     warm_up(commands, options.bench / "1")
     decisions = {}
@@ -82,12 +82,6 @@ def quality_row(quality: oracle.Quality) -> list[str]:
         evidence,
         f"{quality.copies_left:,}",
     ]
-
-
-def find_truth(source: Path, path: Path, kind: str) -> oracle.Truth:
-    if not path.exists():
-        oracle.save(oracle.find_truth(source, TRUTHS[kind]), path)
-    return oracle.load(path)
 
 
 if __name__ == "__main__":
