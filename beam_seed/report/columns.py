@@ -18,7 +18,8 @@ _PREFIX_DIGITS = 8  # 32 bits: sums of 2**31 of them fit into 64 bits
 _DIGITS = np.full(256, 255, np.uint8)
 _DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
 
-# Quotes inside JSON strings are escaped, so no repository or path can look like this key.
+# Quotes inside JSON strings are escaped, so no repository or path can look like these keys.
+_SIMILARITY = r'"similarity_to_kept": ?(?P<similarity>[0-9.eE+-]+)'
 _CLUSTER = r'"cluster": ?"(?P<cluster>[^"\\]*)"'
 
 KeyType = TypeVar("KeyType")
@@ -78,6 +79,12 @@ def size_bins(size: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 def evidence_clusters(evidence: Column) -> Column:
     """The cluster that evidence names, null where it names none."""
     return pc.struct_field(pc.extract_regex(evidence, _CLUSTER), "cluster")
+
+
+def evidence_similarities(evidence: Column, measured: npt.NDArray[np.float64]) -> Column:
+    """Similarity to the kept document: as evidence tells it of a copy of a file that was itself dropped, else as measured."""
+    told: Column = pc.struct_field(pc.extract_regex(evidence, _SIMILARITY), "similarity")
+    return pc.coalesce(told.cast(pa.float64()), pa.array(measured, from_pandas=True))
 
 
 def is_empty(column: Column) -> Column:

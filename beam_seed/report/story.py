@@ -52,18 +52,28 @@ def _because(fate: Fate) -> Iterator[str]:
     row, evidence = fate.row, fate.evidence
     if row.get("measured") is not None:
         yield f"measured {measure(row['measured'])}" + (f", limit {measure(row['limit'])}" if row.get("limit") is not None else "")
-    if isinstance(evidence.get("kept"), dict):
-        yield f"in favour of {place(evidence['kept'])} (from {evidence['kept'].get('source', '')})"
-    if isinstance(evidence.get("via"), dict):
-        similarity = evidence["via"].get("similarity_to_kept")
-        alike = f", itself {measure(similarity)} similar to the one above" if isinstance(similarity, int | float) else ""
-        yield f"by way of {place(evidence['via'])}{alike}"
+    yield from _twins(evidence)
     if fate.favoured is not None:
         yield f"which is {_verdict(fate.favoured)}"
     for name, value in sorted(evidence.items()):
         if name not in ("kept", "via", "cluster"):
             yield f"{name}: {value}"
     yield from _represented(fate)
+
+
+def _twins(evidence: dict[str, Any]) -> Iterator[str]:
+    kept, via = evidence.get("kept"), evidence.get("via")
+    if not isinstance(kept, dict):
+        return
+    if isinstance(via, dict):
+        yield f"a copy of {place(via)} (from {via.get('source', '')})"
+        yield f"which was itself dropped, being {measure(_similarity(via))} similar to the kept one"
+    yield f"in favour of {place(kept)} (from {kept.get('source', '')})"
+
+
+def _similarity(via: dict[str, Any]) -> float | None:
+    value = via.get("similarity_to_kept")
+    return value if isinstance(value, int | float) else None
 
 
 def _represented(fate: Fate) -> Iterator[str]:
@@ -73,7 +83,10 @@ def _represented(fate: Fate) -> Iterator[str]:
     noun = "repositories" if fate.row["variant"] == "repo_level" else "documents"
     yield f"stands for {size:,} {noun}, itself included" + (":" if fate.stands_for else "")
     for row in fate.stands_for:
-        yield f"  {place(row)}: {row['rule']}, similarity {measure(row.get('measured'))} (from {row['source']})"
+        via = Fate("rejected", row).evidence.get("via")
+        copy = f" of {place(via)}" if isinstance(via, dict) else ""
+        similarity = _similarity(via) if isinstance(via, dict) else row.get("measured")
+        yield f"  {place(row)} (from {row['source']}): {row['rule']}{copy}, similarity {measure(similarity)}"
     if len(fate.stands_for) == SHOWN:
         yield "  ..."
 

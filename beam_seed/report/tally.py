@@ -13,7 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_seed.records import document_id
-from beam_seed.report.columns import Column, Groups, evidence_clusters, floats, group_rows, hex_prefixes, is_empty, select, size_bins
+from beam_seed.report.columns import (
+    Column,
+    Groups,
+    evidence_clusters,
+    evidence_similarities,
+    floats,
+    group_rows,
+    hex_prefixes,
+    is_empty,
+    select,
+    size_bins,
+)
 from beam_seed.report.samples import Record, largest, record, smallest
 
 VARIANTS = ("file_level", "repo_level")
@@ -158,11 +169,10 @@ class Tally:
         """
         wanted = self.cluster_ids() if clusters is None else clusters
         rows = select(rejected, "rejected", ("source", "repo", "path", "size", "variant", "rule", "evidence"))
-        cluster = evidence_clusters(rows.pop("evidence"))
+        evidence = rows.pop("evidence")
+        cluster, measured = evidence_clusters(evidence), evidence_similarities(evidence, floats(rejected, "measured"))
         chosen: Column = pc.is_in(cluster, pa.array(sorted(wanted), pa.string()))
-        found: Any = pa.table({**rows, "cluster": cluster, "measured": pa.array(floats(rejected, "measured"), from_pandas=True)}).filter(
-            chosen
-        )
+        found: Any = pa.table({**rows, "cluster": cluster, "measured": measured}).filter(chosen)
         whole = pc.match_substring(found["rule"], REPOSITORY)
         found = found.set_column(found.column_names.index("path"), "path", pc.if_else(whole, "", found["path"]))
         members = found.group_by(["variant", "cluster", "rule", "source", "repo", "path"], use_threads=False)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from beam_seed.report.tally import BOTH, VARIANTS
+from beam_seed.report.text import one_line
 
 ReadTable = Callable[[str, Sequence[str], Any], pa.Table]
 """``(dataset, columns, filter) -> rows``: dataset such as 'corpora/file_level'; filter a pyarrow.compute Expression or None. Columns that
@@ -96,7 +97,7 @@ def explain(read_table: ReadTable, name: str) -> list[Story]:
     failed = _rows(read_table, "failed", _FAILED, where, name)
     files = {row["id"]: {column: row[column] for column in _WHO} for row in [*documents, *rejected, *failed]}
     if not files:
-        raise NotFoundError(_not_found(read_table, name))
+        raise NotFoundError(one_line(_not_found(read_table, name)))
     stories = [_story(read_table, who, documents, rejected, failed) for who in files.values()]
     return sorted(stories, key=lambda story: (story.who["source"], story.who["id"]))
 
@@ -155,6 +156,10 @@ def _follow(read_table: ReadTable, fate: Fate) -> None:
         fate.stands_for = rows[:SHOWN]
     kept = fate.evidence.get("kept")
     if fate.outcome == "rejected" and isinstance(kept, dict) and isinstance(kept.get("id"), str):
+        if "path" not in kept:  # a repository: its files were judged one by one after it was kept
+            rows = _rows(read_table, f"corpora/{variant}", _KEPT, pc.field("cluster_id") == kept["id"])
+            fate.favoured = Fate("kept", rows[0] | {"variant": variant}) if rows else None
+            return
         own = pc.field("id") == kept["id"]
         fate.favoured = _fate(
             read_table, variant, kept["id"], _rows(read_table, "rejected", _REJECTED, own), _rows(read_table, "failed", _FAILED, own)
@@ -178,9 +183,11 @@ def _not_found(read_table: ReadTable, name: str) -> str:
         return f"no file {name!r} was read; near names: {', '.join(near)}"
     if known:
         return f"no file {name!r} was read; the repository {known[-1][0]!r} has none of a near name"
-    near = [repo for wanted in dict.fromkeys([name, *(repo for repo, _ in _splits(name))]) for repo in _near(wanted, sorted(repos))]
+    near = [repo for wanted, _ in _splits(name) or [(name, "")] for repo in _near_beginnings(wanted, sorted(repos))]
     told = (
-        f"repositories of near names: {', '.join(dict.fromkeys(near[:_NEAR_NAMES]))}" if near else f"{len(repos):,} repositories were read"
+        f"repositories of near names: {', '.join(list(dict.fromkeys(near))[:_NEAR_NAMES])}"
+        if near
+        else f"{len(repos):,} repositories were read"
     )
     return f"no file {name!r} was read; expected REPO/PATH; {told}"
 
@@ -196,3 +203,12 @@ def _near(name: str, names: list[str]) -> list[str]:
     same = [each for each in names if each.rsplit("/", 1)[-1] == last]
     alike = difflib.get_close_matches(name, names[:_COMPARED_NAMES], n=_NEAR_NAMES)
     return list(dict.fromkeys([*difflib.get_close_matches(name, same, n=_NEAR_NAMES, cutoff=0.0), *alike]))[:_NEAR_NAMES]
+
+
+def _near_beginnings(name: str, names: list[str]) -> list[str]:
+    """Names that begin, or are, alike: a repository's name often ends in a version."""
+    beginnings: dict[str, list[str]] = {}
+    for each in names[:_COMPARED_NAMES]:
+        beginnings.setdefault(each[: len(name)], []).append(each)
+    alike = difflib.get_close_matches(name, beginnings, n=_NEAR_NAMES)
+    return list(dict.fromkeys([*_near(name, names), *(each for beginning in alike for each in beginnings[beginning])]))

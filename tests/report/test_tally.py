@@ -213,6 +213,16 @@ class TestClusters:
         assert list(tally.members) == [("both", cluster)]
         assert [one["id"] for one in tally.members["both", cluster]] == sorted(one["id"] for one in rows)[:MEMBERS]
 
+    def test_a_copy_of_a_dropped_file_is_as_similar_as_that_file(self):
+        cluster = document_id("s", "r", "a")
+        told = {"cluster": cluster, "kept": {}, "via": {"repo": "r", "similarity_to_kept": 0.75}}
+        rows = [
+            rejection(1, measured=1.0, evidence=json.dumps(told)),
+            rejection(2, measured=0.9, evidence=json.dumps({"cluster": cluster})),
+        ]
+        tally = tallied(rejected=rows, wanted={cluster})
+        assert {one["path"]: one["measured"] for one in tally.members["both", cluster]} == {"1.py": 0.75, "2.py": 0.9}
+
     def test_members_of_a_cluster_of_repositories_are_repositories(self):
         cluster = document_id("s", "kept", "")
         rows = [

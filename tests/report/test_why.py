@@ -130,8 +130,9 @@ class TestNotFound:
         [
             ("numpy/numpy/core.py", "near names: numpy/numpy/numpy/core.py"),
             ("fork/cor.py", "near names: fork/core.py"),
-            ("nunpy/numpy/core.py", "repositories of near names: numpy/numpy"),
+            ("nunpy/numpy/core.py", "repositories of near names: numpy, numpy/numpy$"),
             ("fork/zzzzzzzz", "the repository 'fork' has none of a near name"),
+            ("evol/x.py", r"repositories of near names: evil\\u001b\[2J$"),
             ("qqqqqqq", "expected REPO/PATH; 7 repositories were read"),
             ("", "expected REPO/PATH"),
         ],
@@ -156,7 +157,7 @@ class TestStory:
         ]
         assert "  file level: kept, in corpora/file_level/00000.parquet" in lines
         assert "    stands for 3 documents, itself included:" in lines
-        assert "      fork/core.py: near-duplicate, similarity 0.8731 (from a.tar)" in lines
+        assert "      fork/core.py (from a.tar): near-duplicate of numpy/numpy/copy of core.py, similarity 0.9" in lines
         passed = (
             "    passed: read; language; rules; exact dedup; near dedup; syntax (syntax error share 0); quality (quality 0.75, limit 0.31)"
         )
@@ -166,10 +167,11 @@ class TestStory:
     def test_a_near_duplicate(self, read_table):
         lines = story(read_table, "fork/core.py").splitlines()
         at = lines.index("  file level: dropped by near dedup: near-duplicate")
-        assert lines[at + 1 : at + 6] == [
+        assert lines[at + 1 : at + 7] == [
             "    measured 0.8731, limit 0.7",
+            "    a copy of numpy/numpy/copy of core.py (from a.tar)",
+            "    which was itself dropped, being 0.9 similar to the kept one",
             "    in favour of numpy/numpy/numpy/core.py (from a.tar)",
-            "    by way of numpy/numpy/copy of core.py, itself 0.9 similar to the one above",
             "    which is kept, in corpora/file_level/00000.parquet",
             "    passed: read; language; rules; exact dedup",
         ]
