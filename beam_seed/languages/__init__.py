@@ -1,0 +1,1 @@
+"""Which of the 89 languages a file is written in."""
