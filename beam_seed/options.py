@@ -54,8 +54,8 @@ class UsageError(SystemExit):
     """A command line that cannot be run: one line on standard error, exit status 2."""
 
     def __init__(self, prog: str, message: str):
-        print(f"{prog}: error: {message}", file=sys.stderr)
-        self.message = message
+        self.message = " ".join(message.splitlines())
+        print(f"{prog}: error: {self.message}", file=sys.stderr)
         super().__init__(2)
 
 

@@ -26,6 +26,16 @@ def check_partitions(partitions: int) -> None:
         raise ValueError(f"partitions is {partitions}; expected at least 1, such as 16")
 
 
+def check_window(documents: Any, stage: str) -> None:
+    """Raise ValueError for windowed documents: a duplicate is one within the whole collection."""
+    window = documents.windowing.windowfn
+    if not isinstance(window, beam.transforms.window.GlobalWindows):
+        raise ValueError(
+            f"{stage}: the documents are in windows, {type(window).__name__}; expected the global window, because deduplication "
+            "compares all documents; apply beam.WindowInto(beam.window.GlobalWindows()) first"
+        )
+
+
 class BatchDocuments(beam.DoFn):
     """Base of the DoFns that turn documents into packed batches: subclasses say what a batch becomes in ``pack``."""
 
@@ -117,13 +127,8 @@ class _ApplyVerdicts(BatchDocuments):
 def apply_verdicts(documents: Any, verdicts: Any, stage: str, rule: str, limit: float) -> Outcome:
     """Drop the documents that ``verdicts``, a PCollection of (address >> HASHED_SHARD_BITS, packed VERDICTS), names.
 
-    Raises ValueError for windowed documents: a duplicate is one of the whole collection. Timestamps are not kept.
+    The documents are in the global window; their timestamps are not kept.
     """
-    if not isinstance(documents.windowing.windowfn, beam.transforms.window.GlobalWindows):
-        raise ValueError(
-            f"{stage}: the documents are in {documents.windowing.windowfn}; expected the global window, because deduplication "
-            "compares all documents; apply beam.WindowInto(beam.window.GlobalWindows()) first"
-        )
     split = documents | "Apply verdicts" >> beam.ParDo(
         _ApplyVerdicts(stage, rule, limit), beam.pvalue.AsMultiMap(verdicts)
     ).with_output_types(Document, rejected=Rejected).with_outputs("rejected", main="kept")

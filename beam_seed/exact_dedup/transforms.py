@@ -13,7 +13,7 @@ from beam_seed.exact_dedup.duplicates import digest_partition, find_duplicates
 from beam_seed.members import HASHED_SHARD_BITS, MEMBERS, SHARD_BITS
 from beam_seed.outcome import Outcome
 from beam_seed.packing import pack_table, split_by, unpack_table, unpack_tables
-from beam_seed.verdicts import PackMembers, apply_verdicts, check_partitions, split_verdicts
+from beam_seed.verdicts import PackMembers, apply_verdicts, check_partitions, check_window, split_verdicts
 
 
 @dataclass
@@ -53,6 +53,7 @@ class DeduplicateExact(beam.PTransform):
         check_partitions(self.partitions)
 
     def expand(self, documents: Any) -> Outcome:
+        check_window(documents, "exact_dedup")
         members = documents | "Pack members" >> beam.ParDo(PackMembers()).with_output_types(bytes)
         verdicts = members | FindExactDuplicates(self.partitions, HASHED_SHARD_BITS)
         return apply_verdicts(documents, verdicts, "exact_dedup", "exact-duplicate", 1.0)

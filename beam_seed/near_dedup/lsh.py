@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from datasketch import MinHashLSH
 from numba import njit
 
 from beam_seed.near_dedup.minhash import EMPTY, Signatures
@@ -36,6 +35,8 @@ class Bands(NamedTuple):
 @functools.cache
 def optimal_bands(threshold: float, num_perm: int) -> Bands:
     """datasketch's optimal bands for a Jaccard ``threshold`` in (0, 1) and at most ``num_perm`` permutations."""
+    from datasketch import MinHashLSH  # here, because only the process that builds a job needs it, and it takes a second to import
+
     lsh = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=(_FALSE_POSITIVE_WEIGHT, _FALSE_NEGATIVE_WEIGHT))
     return Bands(lsh.b, lsh.r)
 

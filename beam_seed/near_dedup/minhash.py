@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from datasketch import MinHash
 from numba import njit
 
 from beam_seed.near_dedup.shingles import Shingles
@@ -24,8 +23,14 @@ _SEED = 1  # datasketch's own default, so that its indexes and ours can be compa
 
 @functools.cache
 def permutations(num_perm: int) -> npt.NDArray[np.uint32]:
-    """The ``[2, num_perm]`` coefficients (a, b) that datasketch draws for its default seed."""
-    return np.ascontiguousarray(MinHash(num_perm=num_perm, seed=_SEED, scheme="affine32").permutations, dtype=np.uint32)
+    """The ``[2, num_perm]`` coefficients (a, b) that datasketch draws for its default seed (a test compares them).
+
+    Drawn here, because importing datasketch in every worker process costs as much as hashing 50 MB.
+    """
+    generator = np.random.RandomState(_SEED)
+    a = generator.randint(0, 1 << 31, num_perm, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    b = generator.randint(0, 1 << 32, num_perm, dtype=np.uint32)
+    return np.array([a, b])
 
 
 def sign(shingles: Shingles, num_perm: int) -> Signatures:

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import networkx as nx
@@ -86,7 +87,7 @@ def test_a_finished_graph_stays_as_it_is(edges):
 
 def path(n, order=None):
     order = range(n) if order is None else order
-    return list(zip(order[:-1], order[1:], strict=True))
+    return list(itertools.pairwise(order))
 
 
 def shuffled_range(n):
