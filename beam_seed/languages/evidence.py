@@ -88,8 +88,11 @@ FORTRAN = (
 )
 SQL = (r"(?i)^[ \t]*(?:create|alter|drop|insert[ \t]+into|select|update|delete[ \t]+from|grant|begin|declare|with|comment[ \t]+on)\b",)
 ASSEMBLY = (
-    r"(?i)^(?:\w+:)?[ \t]+(?:mov[a-z]{0,4}|push|pop|jmp|call|lea|xor|add|sub|ldr|str|lda|sta|ld|bl)[ \t]+[\w$%#\[({*-]+",
-    r"(?i)^[ \t]*(?:section|segment|\.(?:text|data|globl|global|macro|section|equ|byte|word|align)|%(?:macro|define|include|ifdef))\b",
+    r"(?i)^(?:\w+:)?[ \t]+(?:mov[a-z]{0,4}|lea|xor|add|sub|ldr|str|ld)[ \t]+(?:[%$#]?\w{1,5}|\[[^\]\n]*\]|"
+    r"[a-z]+[ \t]+(?:ptr[ \t]+)?\[[^\]\n]*\])[ \t]*,",
+    r"(?i)^(?:\w+:)?[ \t]+(?:push|pop|jmp|call|bl|jsr|lda|sta)[ \t]+[%$#]?\w+[ \t\r]*(?:$|;)",
+    r"(?i)^[ \t]*(?:(?:section|segment)[ \t]+\.\w+|\.(?:text|data|globl|global|macro|section|equ|byte|word|align)|%(?:macro|"
+    r"define|include|ifdef))\b",
     r"(?i)^\w+:?[ \t]+(?:equ|db|dw|dd|macro|proc)\b",
 )
 C_LIKE = (r"^[ \t]*#[ \t]*(?:include[ \t]*[<\"]|define[ \t]+\w|ifn?def[ \t]+\w|pragma[ \t]+\w|endif)",)

@@ -112,6 +112,7 @@ AMBIGUOUS: dict[str, tuple[Rule, ...]] = {
     ),
     ".es": _rules(("Erlang", r"^[ \t]*%%", r"^main\([^\n]*->", r"^-(?:module|export|mode)\b"), "JavaScript"),
     ".ex": _rules(
+        ("Elixir", r"^[ \t]*(?:defmodule|defimpl|defprotocol)[ \t]"),
         (  # Euphoria
             None,
             r"(?i)^[ \t]*(?:include[ \t]+[\w./]+\.e\b|(?:global[ \t]+)?(?:procedure|function)[ \t]+\w+\(|end[ \t]+(?:procedure|"
@@ -205,7 +206,7 @@ AMBIGUOUS: dict[str, tuple[Rule, ...]] = {
     ".maple": _MAPLE,
     ".md": _rules((None, r"^\(define_(?:insn|expand|split|peephole|attr|constants|mode)"), "Markdown"),
     ".ml": _rules(
-        ("OCaml", r"^let[ \t]", r"^[ \t]*let[ \t]+(?:rec|open|module|\(\))", ";;", r"^module[ \t]+\w+[ \t]*="),
+        ("OCaml", r"^let[ \t]", r"^[ \t]*let[ \t]+(?:rec|open|module|\(\))", ";;", r"^module[ \t]", r"^include[ \t]"),
         ("Standard ML", *STANDARD_ML),
         "OCaml",
     ),
@@ -238,7 +239,12 @@ AMBIGUOUS: dict[str, tuple[Rule, ...]] = {
     ".rpy": _rules(
         (None, r"^(?:label|init|screen|image|define|default|transform|menu|translate)\b"), ("Python", r"^(?:import|from|class|def)[ \t]")
     ),
-    ".rs": _rules((None, *XML), (None, r"^[ \t]*#[ \t]*(?:pragma[ \t]+(?:rs|version)|include)\b"), "Rust"),
+    ".rs": _rules(
+        ("Rust", r"^(?:pub(?:\([a-z]+\))?[ \t]|use[ \t]+\w|fn[ \t]+\w|mod[ \t]+\w|impl\b|extern[ \t]+crate|macro_rules!|#!?\[)"),
+        (None, *XML),
+        (None, r"^[ \t]*#[ \t]*(?:pragma[ \t]+(?:rs|version)|include)\b"),
+        "Rust",
+    ),
     ".sc": _rules(
         (  # SuperCollider
             None,
