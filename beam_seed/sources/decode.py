@@ -114,6 +114,16 @@ def _non_ascii_lines(data: bytes) -> bytes:
     return b"".join(lines)
 
 
+LEGACY_ENCODINGS = (
+    *("cp866", "koi8_r", "koi8_u", "mac_roman", "mac_cyrillic"),
+    *(f"cp{page}" for page in range(1250, 1259)),
+    *(f"iso8859_{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
+    *("gb18030", "big5", "big5hkscs", "euc_jp", "cp932", "cp949"),
+)
+"""The legacy encodings of the WHATWG Encoding Standard: all keep ASCII as it is, as EBCDIC does not. Without Thai, which short Chinese
+text is taken for."""
+
+
 @functools.lru_cache(maxsize=256)  # translations of one file share their non-ASCII lines
 def detect(sample: bytes) -> tuple[str, float]:
     """Encoding of a sample that is not UTF-8 and the confidence (0 to 1) in it; ('', 0.0) where none is found.
@@ -126,7 +136,7 @@ def detect(sample: bytes) -> tuple[str, float]:
 
     if _is_western(sample):
         return "cp1252", 1.0
-    best = charset_normalizer.from_bytes(sample).best()
+    best = charset_normalizer.from_bytes(sample, cp_isolation=[*LEGACY_ENCODINGS]).best()
     return (best.encoding, 1.0 - best.chaos) if best else ("", 0.0)
 
 
@@ -137,7 +147,7 @@ _RUN = re.compile(rb"[\x80-\xff]+")
 
 
 def _is_western(sample: bytes) -> bool:
-    """Whether the non-ASCII bytes are accented letters or typographic signs of cp1252, at least 3 in 5 standing alone between ASCII."""
+    """Whether the non-ASCII bytes are accented letters or typographic signs of cp1252, 3 in 4 runs of them at most two long."""
     runs = _RUN.findall(sample)
-    alone = sum(len(run) == 1 for run in runs)
-    return alone >= 0.6 * len(runs) and not b"".join(runs).translate(None, _WESTERN_BYTES)
+    short = sum(len(run) <= 2 for run in runs)  # other scripts write whole words in them
+    return short >= 0.75 * len(runs) and not b"".join(runs).translate(None, _WESTERN_BYTES)

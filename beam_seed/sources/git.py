@@ -6,7 +6,9 @@ outside its own folder (alternates, links, somebody else's repository as its com
 
 from __future__ import annotations
 
+import contextlib
 import os
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +21,9 @@ for _level in (pygit2.enums.ConfigLevel.SYSTEM, pygit2.enums.ConfigLevel.XDG, py
     pygit2.settings.search_path[_level] = ""  # results must not depend on whose machine reads
 
 _GITDIR_FILE_BYTES = 2 * 4096  # 'gitdir: ' and one path
+_TREE_BYTES = 64 << 20  # a million entries of ordinary length
+_OBJECT_HEADER_BYTES = 32  # kind, size and NUL before an object's content
+_CHUNK = 64 << 10
 
 
 def git_folder(path: str) -> str:
@@ -26,12 +31,17 @@ def git_folder(path: str) -> str:
     dot_git = os.path.join(path, ".git")
     if os.path.islink(dot_git):
         return ""
-    if os.path.isdir(dot_git):
+    if _is_git_folder(dot_git):
         return dot_git
     if os.path.isfile(dot_git):
         return _named_folder(dot_git)
-    bare = os.path.isfile(os.path.join(path, "HEAD")) and all(os.path.isdir(os.path.join(path, name)) for name in ("objects", "refs"))
-    return path if bare else ""
+    return path if _is_git_folder(path) else ""
+
+
+def _is_git_folder(path: str) -> bool:
+    # As git itself tells one; the folders are in the common folder of a working tree of several.
+    own = all(os.path.isdir(os.path.join(path, name)) for name in ("objects", "refs"))
+    return os.path.lexists(os.path.join(path, "HEAD")) and (own or os.path.isfile(os.path.join(path, "commondir")))
 
 
 def _named_folder(dot_git: str) -> str:
@@ -91,53 +101,96 @@ def _links_out(common: str) -> str:
 
 
 def head_commit(path: str) -> str:
-    """Commit id at HEAD; '' where there is no commit yet. Raises ``pygit2.GitError``, KeyError on a damaged repository."""
-    repository = _open(path)
-    return "" if repository.head_is_unborn else str(repository.revparse_single("HEAD").peel(pygit2.Commit).id)
+    """Commit id at HEAD; '' where there is no commit yet. Raises ValueError, KeyError, ``pygit2.GitError`` on a damaged repository."""
+    with contextlib.closing(_Objects(path)) as objects:
+        return objects.head()
 
 
-def _open(path: str) -> pygit2.Repository:
-    problem = outside_references(path)
-    if problem:
-        raise ValueError(problem)
-    return pygit2.Repository(git_folder(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH | pygit2.enums.RepositoryOpenFlag.NO_DOTGIT)
+class _Objects:
+    """A repository's objects, checked before libgit2 (1.9) reads them: a loose object that is cut short makes it loop for ever."""
+
+    def __init__(self, path: str):
+        problem = outside_references(path)
+        if problem:
+            raise ValueError(problem)
+        folder = git_folder(path)
+        self._loose = os.path.join(_common_folder(folder), "objects")
+        self._repository = pygit2.Repository(folder, pygit2.enums.RepositoryOpenFlag.NO_SEARCH | pygit2.enums.RepositoryOpenFlag.NO_DOTGIT)
+
+    def head(self) -> str:
+        if self._repository.head_is_unborn:
+            return ""
+        oid = self._repository.lookup_reference("HEAD").resolve().target
+        while isinstance(found := self.read(oid), pygit2.Tag):
+            oid = found.target
+        return str(found.peel(pygit2.Commit).id)
+
+    def size(self, oid: Any) -> int:
+        return int(self._repository.odb.read_header(oid)[1])
+
+    def read(self, oid: Any, max_bytes: int = _TREE_BYTES) -> pygit2.Object:
+        """Raises ValueError where the object is missing or damaged, ``ArchiveLimitError`` where it is larger than ``max_bytes``."""
+        try:
+            size = self.size(oid)
+            if size > max_bytes:
+                raise ArchiveLimitError(f"archive-limits: object {oid} has {size} bytes; at most {max_bytes} are read")
+            self._check_loose(str(oid), size)
+            return self._repository[oid]
+        except (KeyError, zlib.error, pygit2.GitError) as error:
+            raise ValueError(f"object {oid} is missing or damaged: {error}") from error
+
+    def _check_loose(self, oid: str, size: int) -> None:
+        path = os.path.join(self._loose, oid[:2], oid[2:])
+        if not os.path.lexists(path):
+            return
+        unpack = zlib.decompressobj()
+        left = size + _OBJECT_HEADER_BYTES
+        with open(path, "rb") as file:
+            while not unpack.eof and left > 0:
+                packed = unpack.unconsumed_tail or file.read(_CHUNK)
+                if not packed:
+                    raise ValueError(f"object {oid} is cut short")
+                left -= len(unpack.decompress(packed, _CHUNK))
+        if not unpack.eof:
+            raise ValueError(f"object {oid} is longer than the {size} bytes it declares")
+
+    def close(self) -> None:
+        self._repository.free()
 
 
 class GitRepository:
     """The files of the commit at HEAD. ``path``: a local folder with ``.git``, or a bare repository."""
 
     def __init__(self, path: str, limits: Limits):
-        self._repository = _open(path)
+        self._objects = _Objects(path)
         self._limits = limits
-        self.revision = head_commit(path)
+        self.revision = self._objects.head()
         self.faults: list[str] = []
 
     def members(self) -> list[Member]:
         self.faults = []
-        if not self.revision:
-            return []
         members: list[Member] = []
-        trees = [(b"", self._repository[self.revision].peel(pygit2.Tree).id)]
+        trees = [(b"", self._objects.read(self.revision).peel(pygit2.Commit).tree_id)] if self.revision else []
         seen = 0
         while trees:
             prefix, tree = trees.pop()
             for name, mode, oid in self._entries(prefix, tree):
                 seen += 1
                 if seen > self._limits.members:
-                    raise ArchiveLimitError(f"more than {self._limits.members} entries below HEAD")
+                    raise ArchiveLimitError(f"archive-limits: more than {self._limits.members} entries below HEAD")
                 if mode == pygit2.enums.FileMode.TREE:
                     trees.append((name + b"/", oid))
                 else:
                     members.append(self._member(name, mode, oid))
         return members
 
-    def _entries(self, prefix: bytes, tree: pygit2.Oid) -> Iterator[tuple[bytes, int, pygit2.Oid]]:
+    def _entries(self, prefix: bytes, oid: pygit2.Oid) -> Iterator[tuple[bytes, int, pygit2.Oid]]:
         try:
-            entries = self._repository[tree].peel(pygit2.Tree)
-        except (KeyError, pygit2.GitError) as error:
-            self.faults.append(f"folder {display(prefix)!r}: tree {tree}: {type(error).__name__}: {error}")
+            tree = self._objects.read(oid).peel(pygit2.Tree)
+        except (ValueError, KeyError, pygit2.GitError) as error:
+            self.faults.append(f"folder {display(prefix)!r}: tree {oid}: {error}")
             return
-        for entry in entries:
+        for entry in tree:
             yield prefix + (entry.raw_name or b""), int(entry.filemode), entry.id
 
     def _member(self, name: bytes, mode: int, oid: pygit2.Oid) -> Member:
@@ -145,24 +198,18 @@ class GitRepository:
         if mode == pygit2.enums.FileMode.COMMIT:
             return Member(path, 0, oid, rule="submodule", evidence=str(oid))
         try:
-            size = self._repository.odb.read_header(oid)[1]
-        except (KeyError, pygit2.GitError) as error:
-            return Member(path, 0, oid, error=f"{type(error).__name__}: {error}")
-        if mode == pygit2.enums.FileMode.LINK:
-            return Member(path, size, oid, rule="link", evidence=self._link_target(oid, size))
-        return Member(path, size, oid)
+            size = self._objects.size(oid)
+            target = display(self.blob(oid)) if mode == pygit2.enums.FileMode.LINK and size <= _GITDIR_FILE_BYTES else ""
+        except (ValueError, KeyError, pygit2.GitError) as error:
+            return Member(path, 0, oid, error=f"object {oid} is missing or damaged: {error}")
+        return Member(path, size, oid, rule="link" if mode == pygit2.enums.FileMode.LINK else "", evidence=target)
 
-    def _link_target(self, oid: pygit2.Oid, size: int) -> str:
-        return display(self._blob(oid)) if size <= _GITDIR_FILE_BYTES else ""
-
-    def _blob(self, oid: Any) -> bytes:
-        try:
-            return self._repository[oid].peel(pygit2.Blob).data
-        except KeyError as error:
-            raise ValueError(f"object {oid} is missing or damaged") from error
+    def blob(self, oid: Any) -> bytes:
+        """The content of a blob. Raises ValueError where it is missing or damaged."""
+        return self._objects.read(oid, max(_TREE_BYTES, self._limits.file_bytes)).peel(pygit2.Blob).data
 
     def read(self, member: Member, max_bytes: int) -> bytes:
-        return self._blob(member.key)[:max_bytes]
+        return self.blob(member.key)[:max_bytes]
 
     def close(self) -> None:
-        self._repository.free()
+        self._objects.close()

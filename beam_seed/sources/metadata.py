@@ -38,8 +38,8 @@ class RepoMetadata(NamedTuple):
 class MetadataIndex:
     """Look-up of metadata by the name of a repository as it was read.
 
-    A name matches exactly ('owner/name'), or else by its last component without regard to case ('Name' finds 'owner/name'),
-    where only one entry has it. Anything else is unknown.
+    A name matches exactly; one without an owner ('Name', as folders and archives have) else matches the one entry whose last component it
+    is, without regard to case ('owner/name'). Where several entries end so, and for anything else, nothing is known.
     """
 
     def __init__(self, entries: Mapping[str, RepoMetadata]):
@@ -51,7 +51,7 @@ class MetadataIndex:
 
     def find(self, repo: str) -> RepoMetadata | None:
         found = self._entries.get(repo)
-        return found or self._entries.get(self._by_last.get(repo.rpartition("/")[2].lower(), ""))
+        return found or (None if "/" in repo else self._entries.get(self._by_last.get(repo.lower(), "")))
 
 
 NO_METADATA = MetadataIndex({})

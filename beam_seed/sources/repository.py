@@ -82,7 +82,7 @@ def display(name: str | bytes) -> str:
 
 def normalise(path: str) -> str:
     """``path`` without empty and '.' components; a leading '/' and '..' stay for path_fault to see."""
-    if "//" not in path and "./" not in path and not path.endswith(("/", "/.")):
+    if "//" not in path and "./" not in path and not path.endswith(("/", "/.")) and path != ".":
         return path
     start = "/" if path.startswith("/") else ""
     return start + "/".join(part for part in path.split("/") if part not in ("", "."))
@@ -98,7 +98,7 @@ def path_fault(path: str) -> str:
     """Why no repository could hold a file of this path ('' where it could): it leads outside, or is no path at all."""
     if not path:
         return "empty"
-    if path[0] in "/\\":
+    if path.startswith(("/", "\\\\")):
         return "absolute"
     if _DRIVE.match(path):
         return "drive letter"

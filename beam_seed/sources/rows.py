@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import dataclasses
 import json
@@ -57,7 +56,7 @@ def json_rows(file: BinaryIO, size: int, limits: Limits) -> Iterator[Row]:
 
 def _json_row(number: int, line: bytes) -> Row:
     try:
-        values = json.loads(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+        values = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except (ValueError, RecursionError) as error:
         return Row(number, None, f"{type(error).__name__}: {error}", len(line))
     if not isinstance(values, dict):

@@ -85,6 +85,8 @@ def _judge_row(row: Row, unit: Unit, columns: ColumnMap, limits: Limits, metadat
 
 
 def _judge_file(records: RecordMaker, path: str, content: str | bytes) -> Judgement:
+    if len(content) > records.limits.file_bytes:  # characters or bytes: at least as many bytes
+        return records.judge_path(Member(path, len(content), None)) or records.too_large(path, len(content))
     try:
         data = content if isinstance(content, bytes) else content.encode()
     except UnicodeEncodeError as error:
