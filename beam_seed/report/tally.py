@@ -287,7 +287,8 @@ class Tally:
             ["cluster_id", "cluster_size", "source", "repo", "path", "size", "files"]
         )
         # Ties are settled by the cluster's id, so that the choice does not depend on the order of rows.
-        held = held.sort_by([("cluster_size", "descending"), ("cluster_id", "ascending")]).slice(0, CLUSTERS)
+        order = held.sort_by([("cluster_size", "descending"), ("cluster_id", "ascending")])["cluster_id"].unique()
+        held = held.filter(pc.is_in(held["cluster_id"], order.slice(0, CLUSTERS)))
         self.clusters[variant] = largest(self.clusters.get(variant, []) + held.to_pylist(), CLUSTERS)
 
     def _note(self, defect: str, rows: Column) -> None:
