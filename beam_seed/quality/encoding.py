@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from beam_seed.quality.package import Package
+from beam_seed.quality.package import InputFormat
 from beam_seed.records import Document
 
 Tokens = npt.NDArray[np.int32]  # token ids of one document, at least one, without padding
@@ -26,26 +27,25 @@ class Encoder:
     so that a file cannot end its own input.
     """
 
-    def __init__(self, package: Package):
+    def __init__(self, directory: Path, form: InputFormat):
         try:
-            self._tokenizer = Tokenizer.from_file(str(package.directory / "tokenizer.json"))
+            self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         except Exception as error:  # the library raises bare Exception
             raise ValueError(
-                f"{package.directory / 'tokenizer.json'} is no tokenizer ({error}); expected a file of the tokenizers library"
+                f"{directory / 'tokenizer.json'} is no tokenizer ({error}); expected a file of the tokenizers library"
             ) from error
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(package.input.max_length)
+        self._tokenizer.enable_truncation(form.max_length)
         self.vocabulary_size = self._tokenizer.get_vocab_size()
-        self._input = package.input
+        self._input = form
 
     def encode(self, document: Document) -> Tokens:
         """Token ids of the prefix and the first ``max_characters`` of the content, cut off after ``max_length`` tokens.
 
         Raises ValueError where nothing is left, or where the text is not encodable (lone surrogates).
         """
-        prefix = self._input.prefix.format_map({"language": document.language, "path": document.path})
-        text = prefix + document.content[: self._input.max_characters]
+        text = self._input.text(document)
         text.encode("utf-8")  # raises UnicodeEncodeError, a ValueError, which the tokenizer hides behind a TypeError
         tokens = np.array(self._tokenizer.encode(text).ids, np.int32)
         if not len(tokens):

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from beam_seed.records import Document
+
 DEFAULT_SCORER = Path(__file__).parent / "default_scorer"
 
 CARD = "scorer.json"
@@ -25,6 +27,11 @@ class InputFormat(NamedTuple):
     prefix: str
     max_characters: int  # of the content; the rest is not read, so that a huge file costs no more than a long one
     max_length: int  # tokens, special tokens included; the rest is cut off
+
+    def text(self, document: Document) -> str:
+        """What the tokenizer gets of ``document``."""
+        prefix = self.prefix.format_map({"language": document.language, "path": document.path})
+        return prefix + document.content[: self.max_characters]
 
 
 class Package(NamedTuple):

@@ -28,7 +28,7 @@ class Scorer:
 
     def __init__(self, package: Package, model: torch.nn.Module, device: str, batch_tokens: int):
         self.package = package
-        self.encoder = Encoder(package)
+        self.encoder = Encoder(package.directory, package.input)
         self.shapes = Shapes(package.input.max_length, batch_tokens)
         self._model = model
         self._device = device

@@ -160,7 +160,7 @@ class _EncodeAndBatch(beam.DoFn):
 
     def setup(self) -> None:
         package = open_package(self._scorer)
-        self._encoder = Encoder(package)
+        self._encoder = Encoder(package.directory, package.input)
         self._shapes = Shapes(package.input.max_length, self._batch_tokens)
 
     def start_bundle(self) -> None:

@@ -210,7 +210,7 @@ def test_broken_tokenizer(scorer_directory, tmp_path):
     (directory / "tokenizer.json").write_text("{}")
     write_card(directory, InputFormat("", 60, 48))
     with pytest.raises(ValueError, match="is no tokenizer"):
-        Encoder(open_package(str(directory)))
+        Encoder(directory, InputFormat("", 60, 48))
 
 
 def test_encoding_needs_neither_torch_nor_beam():

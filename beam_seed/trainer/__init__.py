@@ -1,0 +1,1 @@
+"""What torchrun starts: training without Beam."""

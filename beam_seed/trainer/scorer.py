@@ -1,0 +1,240 @@
+"""Train a scorer on labels: ``torchrun --nproc-per-node=N -m beam_seed.trainer.scorer --labels=DIR --output=DIR``.
+
+Seed-Coder's way (arXiv 2506.03524): a language model of Llama structure gets a regression head and is trained for one epoch with the mean
+squared error on ratings rescaled to [0, 1]. The loop is transformers' ``Trainer``; ours are the order of the documents, which depends on
+nothing but the seed, and the loss, which is the mean over the whole step however the step is divided between processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForSequenceClassification, LlamaConfig, PreTrainedModel, Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from beam_seed.options import option, parse, positive, proper_share
+from beam_seed.quality.encoding import Encoder
+from beam_seed.quality.package import InputFormat, write_card
+from beam_seed.quality.scorer import Scorer
+from beam_seed.trainer.evaluation import errors, evaluate
+from beam_seed.trainer.labels import Label, read_labels, split
+from beam_seed.trainer.tokenizer import train_tokenizer
+
+# Documents of 50 steps are sorted by length before they are cut into batches: padding falls to about 1.1 x and batches stay mixed.
+_STEPS_SORTED = 50
+
+# A vocabulary does not change any more after so many documents of two kilobytes.
+_TOKENIZER_DOCUMENTS = 10_000
+
+
+@dataclass
+class Options:
+    """Train a scorer on labels: one epoch of regression on ratings rescaled to [0, 1]."""
+
+    labels: list[str] = option([], "Parquet files, patterns or folders with content, language, path and rating (0 to 10).")
+    output: str = option("", "Folder of the scorer; a run that was cut short is continued from its checkpoints there.")
+    model: str = option(
+        "", "Local Hugging Face directory of the model to fine-tune; empty: a small one from scratch, with its own tokenizer."
+    )
+    hidden_size: int = option(128, "Width of a model from scratch, a multiple of 32.", check=positive)
+    layers: int = option(4, "Layers of a model from scratch.", check=positive)
+    vocabulary: int = option(16_384, "Tokens of a tokenizer from scratch.", check=positive)
+    max_length: int = option(512, "Tokens of a document that the model sees.", check=positive)
+    max_characters: int = option(2_048, "Characters of a document that are read.", check=positive)
+    prefix: str = option("{language}\n", "What stands before the content; may name {language} and {path}.")
+    batch: int = option(32, "Documents of a step, over all processes.", check=positive)
+    device_batch: int = option(
+        32, "Documents of a forward pass of one process; a step accumulates as many passes as it needs.", check=positive
+    )
+    learning_rate: float = option(1e-3, "Peak learning rate; 1e-5 is usual where a large model is fine-tuned.", check=positive)
+    held_out: float = option(0.1, "Share of the projects that the scorer is evaluated on instead of trained on.", check=proper_share)
+    save_steps: int = option(500, "Steps between checkpoints.", check=positive)
+    seed: int = option(0, "Decides initial weights and the order of the documents.")
+    fsdp: bool = option(False, "Shard the model over the GPUs, for models that do not fit on one.")
+
+
+def train(options: Options) -> Path:
+    """Train, package and evaluate; returns the scorer's directory. Raises ValueError or FileNotFoundError on what cannot be trained."""
+    state = PartialState(cpu=not torch.cuda.is_available())
+    training, held_out = split(read_labels(options.labels), options.held_out)
+    steps = len(training) // options.batch
+    if not steps or not held_out:
+        raise ValueError(
+            f"{len(training)} labels to train on, {len(held_out)} held out; expected a batch of {options.batch} and one at least"
+        )
+    output, form = Path(options.output), InputFormat(options.prefix, options.max_characters, options.max_length)
+    with state.main_process_first():
+        if state.is_main_process:
+            _prepare(output, options, form, training)
+    encoder = Encoder(output, form)
+    rows: list[dict[str, Any]] = [{"tokens": encoder.encode(label.document), "label": label.rating / 10} for label in training]
+    order = training_order([len(row["tokens"]) for row in rows], options.batch, options.seed)
+    model = _model(options, encoder.vocabulary_size)
+    trainer = Trainer(
+        model=model,
+        args=_arguments(options, output / "checkpoints", state.num_processes),
+        train_dataset=[rows[position] for position in order],
+        data_collator=_Collator(model.config.pad_token_id),
+        compute_loss_func=_step_loss,
+    )
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output / "checkpoints")))
+    trainer.save_model(str(output))
+    if state.is_main_process:
+        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        _package(output, options, form, training, held_out, losses)
+    state.wait_for_everyone()
+    return output
+
+
+def training_order(lengths: Sequence[int], batch: int, seed: int) -> list[int]:
+    """Positions of the documents in the order they are trained on: shuffled, near neighbours of like length, a multiple of ``batch``.
+
+    What is left over after the last full batch is left out, so that every step counts the same number of documents.
+    """
+    random = np.random.default_rng(seed)
+    shuffled = random.permutation(len(lengths))[: len(lengths) // batch * batch]
+    batches: list[Any] = []
+    for start in range(0, len(shuffled), batch * _STEPS_SORTED):
+        part = shuffled[start : start + batch * _STEPS_SORTED]
+        part = part[np.argsort([lengths[position] for position in part], kind="stable")]
+        pieces = part.reshape(-1, batch)
+        batches += list(pieces[random.permutation(len(pieces))])
+    return [int(position) for piece in batches for position in piece]
+
+
+class _Collator:
+    def __init__(self, padding: int):
+        self._padding = padding
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        padded = np.full((len(rows), max(len(row["tokens"]) for row in rows)), self._padding, np.int64)
+        for line, row in zip(padded, rows, strict=True):
+            line[: len(row["tokens"])] = row["tokens"]
+        tokens = torch.from_numpy(padded)
+        labels = torch.tensor([row["label"] for row in rows], dtype=torch.float32)
+        return {"input_ids": tokens, "attention_mask": (tokens != self._padding).long(), "labels": labels}
+
+
+def _step_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
+    """This pass's part of the mean squared error over all documents of the step (``num_items_in_batch`` of them)."""
+    squares = (outputs.logits[:, 0].float() - labels) ** 2
+    return squares.sum() / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+
+def _arguments(options: Options, checkpoints: Path, processes: int) -> TrainingArguments:
+    device_batch = min(options.device_batch, options.batch // processes)
+    if device_batch * processes * (options.batch // (device_batch * processes)) != options.batch:
+        raise ValueError(f"batch is {options.batch}; expected a multiple of {processes} processes times device_batch {device_batch}")
+    gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=device_batch,
+        gradient_accumulation_steps=options.batch // (device_batch * processes),
+        num_train_epochs=1,
+        learning_rate=options.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=0.05,
+        weight_decay=0.05,
+        optim="adamw_torch_fused",
+        bf16=gpu,
+        fsdp=options.fsdp or None,
+        ddp_find_unused_parameters=False,
+        use_cpu=not gpu,
+        seed=options.seed,
+        full_determinism=not gpu,
+        train_sampling_strategy="sequential",
+        dataloader_pin_memory=gpu,
+        remove_unused_columns=False,
+        logging_steps=10,
+        save_steps=options.save_steps,
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _prepare(output: Path, options: Options, form: InputFormat, training: Sequence[Label]) -> None:
+    """Make the folder, or check that it is this run's; put the tokenizer there."""
+    (output / "checkpoints").mkdir(parents=True, exist_ok=True)
+    run, wanted = output / "run.json", json.dumps(asdict(options), indent=1, sort_keys=True)
+    if run.exists() and run.read_text() != wanted:
+        raise ValueError(
+            f"{output} holds a run with other options ({run}); expected the same ones to continue it, or another output folder"
+        )
+    run.write_text(wanted)
+    tokenizer = output / "tokenizer.json"
+    if options.model:
+        shutil.copyfile(Path(options.model) / "tokenizer.json", tokenizer)
+    elif not tokenizer.exists():
+        texts = (form.text(label.document) for label in training[:_TOKENIZER_DOCUMENTS])
+        train_tokenizer(texts, options.vocabulary).save(str(output / "tokenizer.tmp"))
+        os.replace(output / "tokenizer.tmp", tokenizer)
+
+
+def _model(options: Options, vocabulary: int) -> PreTrainedModel:
+    torch.manual_seed(options.seed)
+    if options.model:
+        config = AutoConfig.from_pretrained(options.model, local_files_only=True, num_labels=1, problem_type="regression")
+        config.pad_token_id = config.eos_token_id if config.pad_token_id is None else config.pad_token_id
+        if config.pad_token_id is None:
+            raise ValueError(f"{options.model} has neither pad_token_id nor eos_token_id in its config.json; expected one to pad with")
+        return AutoModelForSequenceClassification.from_pretrained(options.model, config=config, local_files_only=True)
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=options.hidden_size,
+        intermediate_size=3 * options.hidden_size,
+        num_hidden_layers=options.layers,
+        num_attention_heads=max(1, options.hidden_size // 32),
+        max_position_embeddings=options.max_length,
+        num_labels=1,
+        problem_type="regression",
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    return AutoModelForSequenceClassification.from_config(config)
+
+
+def _package(output: Path, options: Options, form: InputFormat, training: list[Label], held_out: list[Label], losses: list[float]) -> None:
+    """Halve the weights' width, write the card, evaluate what was written, write the card again with the figures."""
+    _to_half(output)
+    write_card(output, form)
+    ratings = np.array([label.rating for label in held_out])
+    predicted = 10 * Scorer.load(str(output)).score([label.document for label in held_out])
+    mean = np.full_like(ratings, np.mean([label.rating for label in training]))
+    write_card(
+        output,
+        form,
+        training={"labels": len(training), "projects_held_out": options.held_out, "seed": options.seed, "loss": losses},
+        evaluation={"scorer": evaluate(predicted, ratings, [label.document.language for label in held_out]), "mean": errors(mean, ratings)},
+    )
+    shutil.rmtree(output / "checkpoints")
+    (output / "run.json").unlink()
+    (output / "training_args.bin").unlink(missing_ok=True)
+
+
+def _to_half(output: Path) -> None:
+    # bfloat16 where it was trained so, else float16: 11 bits are far more than the scores are good for.
+    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float16
+    for path in output.glob("*.safetensors"):
+        save_file({name: weight.to(dtype).contiguous() for name, weight in load_file(path).items()}, path, {"format": "pt"})
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    options, _ = parse(Options, sys.argv[1:] if argv is None else argv, "beam_seed.trainer.scorer")
+    train(options)
+
+
+if __name__ == "__main__":
+    main()
