@@ -53,7 +53,7 @@ def floats(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
     column: Column = table[name].cast(pa.float64())
-    return np.asarray(pc.fill_null(column, np.nan).to_numpy())
+    return np.asarray(pc.fill_null(column, np.nan).to_numpy()) + 0.0  # -0.0 becomes 0.0: extremes must not depend on which came first
 
 
 def hex_prefixes(ids: Column) -> npt.NDArray[np.uint32]:

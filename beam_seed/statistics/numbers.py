@@ -51,7 +51,7 @@ class Numbers:
         self.zeros += int((finite == 0).sum())
         known = values[~nan]
         if len(known):
-            self._widen(float(known.min()), float(known.max()))
+            self._widen(float(known.min()) + 0.0, float(known.max()) + 0.0)  # -0.0 becomes 0.0: they must not depend on which came first
         total, squares = _moments(finite) if finite.dtype == np.int64 else _float_moments(finite)
         self.total += total
         self.squares += squares
