@@ -1,0 +1,56 @@
+"""The process that parses: reads files from standard input, writes one line of JSON for each to standard output, ends with its input.
+
+Started by :class:`beam_seed.syntax.isolation.ParserProcess`. It imports neither Beam nor numpy, so it starts in a tenth of a second.
+
+A request is one line of JSON, ``[bytes of the content, language, enough, CPU seconds it may take]``, and the content.
+An answer is the fields of a SyntaxMeasure, or a string: the exception that Python raised.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+
+from beam_seed.syntax.measure import measure
+
+READY = b"ready\n"
+
+
+def main() -> None:
+    """Serve until standard input ends: the parent closed it or died."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--memory", type=int, required=True, help="limit of the address space, bytes")
+    memory = arguments.parse_args().memory
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # crashes are expected here, core files are not
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it closes the pipe
+    # A native parser that prints must not write between the answers.
+    answers = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    os.write(answers, READY)
+    requests = sys.stdin.buffer
+    while header := requests.readline():
+        size, language, enough, seconds = json.loads(header)
+        content = requests.read(size)
+        # The default action of SIGPROF ends the process even inside a native loop that never comes back to Python. It counts
+        # CPU time, so that a busy machine does not turn slow files into hanging ones.
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        answer = _answer(content, language, enough)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        os.write(answers, json.dumps(answer).encode() + b"\n")
+
+
+def _answer(content: bytes, language: str, enough: float) -> Sequence[object] | str:
+    try:
+        return measure(content, language, enough)
+    except Exception as error:  # MemoryError included: the limit above may be met outside of the parser, too
+        return f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    main()
