@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from beam_seed import options as opt
 from beam_seed import storage
-from beam_seed.curation.datasets import MEASURES, PIECES, read_groups, read_table, shard_path, write_batches, write_table
+from beam_seed.curation.datasets import MEASURES, PIECES, read_groups, read_table, shard_path, text_views, write_batches, write_table
 from beam_seed.curation.duplicate_transforms import FindDuplicates
 from beam_seed.curation.duplicates import Place, dropped_rows
 from beam_seed.members import SHARD_BITS
@@ -71,12 +71,12 @@ _MEASURED = pa.schema([MEASURES.field(name) for name in ("stage", "digest", "ban
 
 def _measure_groups(place: Place, bands: Bands | None) -> Iterator[pa.Table]:
     for _, table in read_groups(place.documents, ["content"]):
-        texts = [text.encode() for text in table["content"].to_pylist()]
+        texts = text_views(table["content"])
         columns = {"stage": pa.nulls(len(texts), pa.string()), "digest": [hashlib.sha256(text).digest() for text in texts]}
         yield pa.table(columns | {"bands": _bands(texts, bands)}, schema=_MEASURED)
 
 
-def _bands(texts: Sequence[bytes], bands: Bands | None) -> Any:
+def _bands(texts: Sequence[memoryview], bands: Bands | None) -> Any:
     if bands is None:
         return pa.nulls(len(texts), pa.binary())
     signatures = sign(shingle(texts), bands.num_perm)
@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job. Returns the exit status."""
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     files = find_files(options)
-    return launch.run(PROG, lambda pipeline: build(pipeline, options, files), beam_arguments, options.workers)
+    return launch.run(PROG, lambda pipeline: build(pipeline, options, files), beam_arguments, options.workers, "multi_threading")
 
 
 if __name__ == "__main__":

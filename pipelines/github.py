@@ -102,13 +102,13 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
             return
     told = {field: str(value) for field, value in asdict(options).items() if field not in _UNTOLD}
     bands = optimal_bands(options.near_threshold, NUM_PERM)
-    run = Run(root, patterns_of(options), told, (*bands, options.near_threshold), _model(options), marks, started)
+    run = Run(root, sorted(patterns_of(options)), told, (*bands, options.near_threshold), _model(options), marks, started)
     inputs = (built["documents"], built["scores"], built["corpora"])
     _ = inputs | "Summarise" >> SummariseRun(run, finished)
 
 
 # Where a run writes and how many processes it uses say nothing about what comes out.
-_UNTOLD = ("output", "workers", "until", "accelerator")
+_UNTOLD = ("input", "output", "workers", "until", "accelerator")
 
 
 def _model(options: Options) -> str:

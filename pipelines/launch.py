@@ -13,20 +13,23 @@ from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
 LOCAL_RUNNER = "FnApiRunner"
 
 
-def local_arguments(arguments: Sequence[str], workers: int) -> list[str]:
-    """Beam arguments with our local default: Beam's own in-process runner, named so that none is looked for on the network."""
+def local_arguments(arguments: Sequence[str], workers: int, mode: str) -> list[str]:
+    """Beam arguments with our local default: Beam's own in-process runner, named so that none is looked for on the network.
+
+    mode: how it uses several processors, 'multi_processing' or, for jobs that compute outside of Python, 'multi_threading'.
+    """
     if any(argument.startswith("--runner") for argument in arguments):
         return list(arguments)
     workers = workers or os.cpu_count() or 1
     local = [f"--runner={LOCAL_RUNNER}", *arguments]
     if workers > 1 and not any(argument.startswith("--direct_running_mode") for argument in arguments):
-        local += ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
+        local += [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
     return local
 
 
-def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[str], workers: int) -> int:
+def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[str], workers: int, mode: str = "multi_processing") -> int:
     """Build and run a pipeline and wait for it. Returns the exit status: 1, and one line that says why, where the job fails."""
-    pipeline_options = PipelineOptions(local_arguments(arguments, workers))
+    pipeline_options = PipelineOptions(local_arguments(arguments, workers, mode))
     # Everything the workers need is in installed modules; pickling __main__ only adds ways to fail.
     pipeline_options.view_as(SetupOptions).save_main_session = False
     try:

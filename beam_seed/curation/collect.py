@@ -11,15 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from beam_seed import storage
-from beam_seed.curation.datasets import read_documents
-from beam_seed.curation.duplicates import Place, Repository, cluster_weights, passed_rows
-from beam_seed.members import preference, ranked
+from beam_seed.curation.datasets import read_groups, text_views
+from beam_seed.curation.duplicates import Place, Repository, cluster_weights, passed_rows, preferences
 from beam_seed.near_dedup.candidates import CANDIDATES, candidate_table
 from beam_seed.near_dedup.shingles import Shingles, shingle, unique_sorted
 from beam_seed.packing import pack_table, split_by, unpack_columns, unpack_table
-from beam_seed.records import Document
 
 _ROW_MASK = np.uint64(0xFFFFFFFF)
+_COLUMNS = ("content", "stars", "created", "repo", "source", "path")
 
 
 class Target(NamedTuple):
@@ -87,37 +86,33 @@ def _candidates(place: Place, targets: Sequence[Target]) -> Iterator[pa.Table]:
     passed = passed_rows(place)
     rows = np.unique(np.concatenate([np.arange(target.start, target.end) for target in targets]))
     rows = np.intersect1d(rows, passed, assume_unique=True)
-    for start, documents in read_documents(place.documents, rows.tolist()):
+    for start, documents in read_groups(place.documents, _COLUMNS, rows.tolist()):
         here = rows[(rows >= start) & (rows < start + len(documents))]
-        chosen = [documents[row - start] for row in here]
-        sets = unique_sorted(shingle([document.content.encode() for document in chosen]))
-        yield _group_candidates(place, targets, here, chosen, sets)
+        chosen = documents.take(pa.array(here - start))
+        sets = unique_sorted(shingle(text_views(chosen["content"])))
+        yield _group_candidates(targets, here, preferences(chosen, place.dataset), chosen["path"], sets)
 
 
-def _group_candidates(place: Place, targets: Sequence[Target], rows: Any, documents: Sequence[Document], sets: Shingles) -> pa.Table:
-    found: list[tuple[Target, str, str]] = []
-    bounds, chosen = [0], []
-    for target in targets:
-        first, last = np.searchsorted(rows, [target.start, target.end])
-        if first == last:
-            continue
-        hashes = sets.hashes[sets.offsets[first] : sets.offsets[last]]
-        chosen.append(hashes if last == first + 1 else np.unique(hashes))
-        bounds.append(bounds[-1] + len(chosen[-1]))
-        document = documents[first]
-        repository = target.repository or ranked(
-            preference(document.stars, document.created, document.repo, document.source), place.dataset
-        )
-        found.append((target, repository, "" if target.repository else document.path))
+def _group_candidates(targets: Sequence[Target], rows: Any, repositories: pa.Array, paths: pa.ChunkedArray, sets: Shingles) -> pa.Table:
+    """CANDIDATES of the targets that have some of ``rows``, whose preferences, paths and sets follow."""
+    ends = np.searchsorted(rows, [target.end for target in targets])
+    starts = np.searchsorted(rows, [target.start for target in targets])
+    found = np.flatnonzero(starts < ends).tolist()
     if not found:
         return CANDIDATES.empty_table()
+    chosen = [targets[index] for index in found]
+    # A repository's piece is several files: their union. A file is itself.
+    hashes = [sets.hashes[sets.offsets[starts[index]] : sets.offsets[ends[index]]] for index in found]
+    hashes = [np.unique(own) if target.repository else own for own, target in zip(hashes, chosen, strict=True)]
+    own_names = repositories.take(pa.array(starts[found])).to_pylist()
+    own_paths = paths.take(pa.array(starts[found])).to_pylist()
     return candidate_table(
-        np.array([target.cluster for target, _, _ in found], dtype=np.uint64),
-        np.array([target.address for target, _, _ in found], dtype=np.uint64),
-        np.array([target.weight for target, _, _ in found], dtype=np.int64),
-        [repository for _, repository, _ in found],
-        [path for _, _, path in found],
-        Shingles(np.concatenate(chosen), np.array(bounds, dtype=np.int64)),
+        np.array([target.cluster for target in chosen], dtype=np.uint64),
+        np.array([target.address for target in chosen], dtype=np.uint64),
+        np.array([target.weight for target in chosen], dtype=np.int64),
+        [target.repository or name for target, name in zip(chosen, own_names, strict=True)],
+        ["" if target.repository else path for target, path in zip(chosen, own_paths, strict=True)],
+        Shingles(np.concatenate(hashes), np.cumsum([0, *map(len, hashes)])),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -220,6 +222,17 @@ def read_groups(path: str, columns: Sequence[str] | None = None, rows: Sequence[
             while wanted is not None and upcoming is not None and upcoming < end:
                 upcoming = next(wanted, None)
             start = end
+
+
+def text_views(column: pa.ChunkedArray) -> list[memoryview]:
+    """The UTF-8 bytes of each text of a column without nulls, not copied."""
+    views: list[memoryview] = []
+    for chunk in column.chunks:
+        large = chunk.cast(pa.large_string())
+        offsets = np.frombuffer(large.buffers()[1], dtype=np.int64)[large.offset : large.offset + len(large) + 1].tolist()
+        data = memoryview(large.buffers()[2] or b"")
+        views += [data[start:end] for start, end in itertools.pairwise(offsets)]
+    return views
 
 
 def table_of(records: Sequence[Any], schema: pa.Schema, **constants: Any) -> pa.Table:

@@ -142,7 +142,8 @@ def _describe(root: str, variant: str, packed: bytes, tally: Tally) -> list[Inva
     statistics = collect.Statistics.from_bytes(packed)
     message = statistics.to_proto(variant, _CATEGORICAL)
     schema = schemas.corpus_schema(CORPUS, sorted(language.name for language in LANGUAGES))
-    folder = storage.join(root, "corpora", variant)
+    # Readers of Parquet folders skip what begins with an underscore.
+    folder = storage.join(root, "corpora", variant, "_statistics")
     _write_proto(folder, "schema.pbtxt", schemas.to_text(schema).encode())
     _write_proto(folder, "statistics.pb", _serialised(message))
     _write_proto(folder, "statistics.pbtxt", collect.to_text(message).encode())

@@ -60,13 +60,13 @@ def judge(candidates: pa.Table, threshold: float, bands: Bands) -> pa.Table:
     """
     repository = candidates["repository"].combine_chunks().dictionary_decode()
     candidates = candidates.set_column(candidates.schema.get_field_index("repository"), "repository", repository)
-    is_document = ~is_repository(candidates["address"].to_numpy())
-    documents = candidates.select(["address", "repository", "path"]).filter(pa.array(is_document))
-    refuse_repeats(documents["address"].to_numpy(), documents)
     order = ["cluster", "repository", "path", "address"]
     ranks = candidates.select(order).append_column("row", pa.array(np.arange(len(candidates))))
     ranks = ranks.sort_by([(name, "ascending") for name in order])
-    members, sets = _whole_sets(candidates.take(ranks["row"]))
+    candidates = candidates.take(ranks["row"])
+    is_document = ~is_repository(candidates["address"].to_numpy())
+    refuse_repeats(candidates.select(order).filter(pa.array(is_document)))
+    members, sets = _whole_sets(candidates)
     addresses = members["address"].to_numpy()
     hashes = band_hashes(sign(sets, bands.num_perm), bands)
     verdict = verify(members["cluster"].to_numpy(), sets, hashes, is_published(addresses), threshold)

@@ -12,10 +12,10 @@ import pytest
 from pipelines import github
 
 
-def _load(name: str) -> ModuleType:
+def _load(name: str, folder: Path = Path(__file__).parent, file: str = "") -> ModuleType:
     # Tests are imported by path, so that folders of tests need no packages; their helpers are loaded the same way.
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(name, folder / f"{file or name}.py")
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -26,6 +26,7 @@ def _load(name: str) -> ModuleType:
 
 sample_input = _load("sample_input")
 oracle = _load("oracle")
+tiny_scorer = _load("tiny_scorer", Path(__file__).parents[1] / "quality", "conftest")
 
 
 def inputs(root: Path) -> list[str]:
@@ -43,8 +44,19 @@ def metadata(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run(sample: Path, metadata: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quality model of two layers with random weights: what it says means nothing, but it always says the same."""
+    return tiny_scorer._scorer(tmp_path_factory.mktemp("tiny") / "scorer")
+
+
+@pytest.fixture(scope="session")
+def arguments(sample: Path, metadata: Path, scorer: Path) -> list[str]:
+    return [*inputs(sample), f"--metadata={metadata}", f"--scorer={scorer}", "--drop-lowest=0.7"]
+
+
+@pytest.fixture(scope="session")
+def run(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Output of the main job on the sample, run in this process."""
     output = tmp_path_factory.mktemp("run")
-    assert github.main([*inputs(sample), f"--metadata={metadata}", f"--output={output}", "--workers=1"]) == 0
+    assert github.main([*arguments, f"--output={output}", "--workers=1"]) == 0
     return output

@@ -66,7 +66,7 @@ def test_the_lowest_scores_are_dropped(run: Path, rejected: list[dict]) -> None:
         (row["repo"], row["path"]): row["measured"] for row in rejected if row["rule"] == "low-quality" and row["variant"] != "repo_level"
     }
     kept = {(row["repo"], row["path"]): row["quality"] for row in rows(run, "corpora/file_level")}
-    assert oracle.lowest(low | kept, 0.10) == set(low)
+    assert oracle.lowest(low | kept, 0.70) == set(low)
     assert low
 
 
@@ -153,18 +153,17 @@ def test_repositories_stay_together(run: Path) -> None:
 def test_other_libraries_read_the_corpora(run: Path, tmp_path: Path) -> None:
     pattern = str(run / "corpora" / "file_level" / "*.parquet")
     expected = len(rows(run, "corpora/file_level"))
-    assert duckdb.sql(f"select count(*) from '{pattern}'").fetchone() == (expected,)
+    assert duckdb.sql(f"select count(*) from '{pattern}'").fetchall() == [(expected,)]
     assert len(datasets.load_dataset("parquet", data_files=pattern, cache_dir=str(tmp_path), split="train")) == expected
-    (path,) = (run / "corpora" / "file_level").glob("*.parquet")
-    assert len(pd.read_parquet(path)) == expected
+    assert len(pd.read_parquet(run / "corpora" / "file_level")) == expected
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_schema_and_statistics_lie_beside_the_corpus(run: Path, variant: str) -> None:
-    folder = run / "corpora" / variant
+    folder = run / "corpora" / variant / "_statistics"
     schema = text_format.Parse((folder / "schema.pbtxt").read_text(), schema_pb2.Schema())
     statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString((folder / "statistics.pb").read_bytes())
-    table = pq.read_table(next(folder.glob("*.parquet")))
+    table = pq.read_table(next(folder.parent.glob("*.parquet")))
     assert {feature.name for feature in schema.feature} == set(table.column_names)
     assert statistics.datasets[0].num_examples == len(table)
     size = next(feature for feature in statistics.datasets[0].features if feature.path.step[0] == "size")
@@ -185,6 +184,6 @@ def test_why_tells_the_whole_story(run: Path, rejected: list[dict], capsys: pyte
     kept = json.loads(row["evidence"])["kept"]
     assert "near-duplicate" in told
     assert kept["path"] in told
-    assert f"{row['measured']:.2f}"[:4] in told
+    assert f"{row['measured']:.4g}" in told
     assert cli.main(["why", str(run), "alpha/pkg/modul_0.py"]) == 1
     assert "pkg/module_0.py" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import inputs, sample_input
+import sample_input
 
 from pipelines import cli, github
 
@@ -39,17 +39,15 @@ def beam_seed(*arguments: str, **options: object) -> subprocess.CompletedProcess
     )
 
 
-def test_workers_and_order_of_input_change_nothing(run: Path, sample: Path, metadata: Path, tmp_path: Path) -> None:
-    shuffled = list(reversed(inputs(sample)))
-    done = beam_seed("github", *shuffled, f"--metadata={metadata}", f"--output={tmp_path / 'out'}", "--workers=2")
+def test_workers_and_order_of_input_change_nothing(run: Path, arguments: list[str], tmp_path: Path) -> None:
+    done = beam_seed("github", *reversed(arguments), f"--output={tmp_path / 'out'}", "--workers=2")
     assert done.returncode == 0, done.stderr[-3000:]
     assert digests(tmp_path / "out") == digests(run)
     assert "report.html" in done.stdout
 
 
-def test_other_partitions_and_shards_change_no_verdict(run: Path, sample: Path, metadata: Path, tmp_path: Path) -> None:
-    arguments = [*inputs(sample), f"--metadata={metadata}", f"--output={tmp_path}", "--workers=1", "--partitions=3", "--shard-bytes=4096"]
-    assert github.main(arguments) == 0
+def test_other_partitions_and_shards_change_no_verdict(run: Path, arguments: list[str], tmp_path: Path) -> None:
+    assert github.main([*arguments, f"--output={tmp_path}", "--workers=1", "--partitions=3", "--shard-bytes=4096"]) == 0
     assert len(list((tmp_path / "documents").iterdir())) > len(list((run / "documents").iterdir()))
     for dataset in ("corpora/file_level", "corpora/repo_level", "rejected", "failed"):
         both = [_by_id(folder / dataset) for folder in (tmp_path, run)]
@@ -61,8 +59,8 @@ def _by_id(folder: Path) -> list[tuple]:
     return sorted((row["id"], row.get("variant", ""), json.dumps(row, sort_keys=True, default=str)) for row in found)
 
 
-def test_a_run_goes_on_where_it_stopped(run: Path, sample: Path, metadata: Path, tmp_path: Path) -> None:
-    arguments = [*inputs(sample), f"--metadata={metadata}", f"--output={tmp_path}", "--workers=1"]
+def test_a_run_goes_on_where_it_stopped(run: Path, arguments: list[str], tmp_path: Path) -> None:
+    arguments = [*arguments, f"--output={tmp_path}", "--workers=1"]
     assert github.main([*arguments, "--until=duplicates"]) == 0
     assert not (tmp_path / "manifest.json").exists()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "measures").iterdir()}
@@ -71,13 +69,12 @@ def test_a_run_goes_on_where_it_stopped(run: Path, sample: Path, metadata: Path,
     assert digests(tmp_path) == digests(run)
 
 
-def test_another_threshold_reuses_what_does_not_depend_on_it(run: Path, sample: Path, metadata: Path, tmp_path: Path) -> None:
+def test_another_threshold_reuses_what_does_not_depend_on_it(run: Path, arguments: list[str], tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "out")
     untouched = {
         path: path.stat().st_mtime_ns for name in ("documents", "quality", "duplicates") for path in (tmp_path / "out" / name).iterdir()
     }
-    arguments = [*inputs(sample), f"--metadata={metadata}", f"--output={tmp_path / 'out'}", "--workers=1", "--drop-lowest=0.5"]
-    assert github.main(arguments) == 0
+    assert github.main([*arguments, f"--output={tmp_path / 'out'}", "--workers=1", "--drop-lowest=0.9"]) == 0
     assert {path: path.stat().st_mtime_ns for path in untouched} == untouched
     kept = [json.loads((folder / "manifest.json").read_text())["kept"]["file_level"]["files"] for folder in (tmp_path / "out", run)]
     assert kept[0] < kept[1]
@@ -94,8 +91,8 @@ def test_changed_input_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["documents", "measures", "duplicates", "scores", "verdicts"])
-def test_a_killed_run_ends_like_a_clean_one(run: Path, sample: Path, metadata: Path, tmp_path: Path, stage: str) -> None:
-    arguments = ["github", *inputs(sample), f"--metadata={metadata}", f"--output={tmp_path}", "--workers=2"]
+def test_a_killed_run_ends_like_a_clean_one(run: Path, arguments: list[str], tmp_path: Path, stage: str) -> None:
+    arguments = ["github", *arguments, f"--output={tmp_path}", "--workers=2"]
     command = [sys.executable, "-m", "pipelines.cli", *arguments]
     process = subprocess.Popen(
         command, cwd=Path(github.__file__).parents[1], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
