@@ -94,13 +94,17 @@ def names(repository: str) -> tuple[str, str]:
     return repo, source
 
 
-def refuse_repeats(addresses: npt.NDArray[np.uint64], members: pa.Table) -> None:
-    """Raise ValueError where two of ``members`` (columns repository, path) have one address: verdicts could not tell them apart."""
-    order = np.argsort(addresses, kind="stable")
-    repeated = order[1:][addresses[order][1:] == addresses[order][:-1]]
+def refuse_repeats(members: pa.Table) -> None:
+    """Raise ValueError where a member is there twice, because verdicts could not tell the two apart.
+
+    ``members`` (columns address, repository, path) are in order of preference, which puts the two side by side.
+    """
+    addresses = members["address"].to_numpy()
+    repeated = np.flatnonzero(addresses[1:] == addresses[:-1])
     if len(repeated):
-        repo, source = names(members["repository"][repeated[0].item()].as_py())
-        path = members["path"][repeated[0].item()].as_py()
+        again = members.slice(int(repeated[0]), 1)
+        repo, source = names(again["repository"][0].as_py())
+        path = again["path"][0].as_py()
         raise ValueError(
             f"two documents have the id of {repo}/{path} from {source}; expected each id once; "
             "read every source once, or remove repeated documents before deduplication"

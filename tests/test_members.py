@@ -101,8 +101,11 @@ def test_a_verdict_table_tells_of_dropped_ones_and_of_those_that_stand_for_more(
 
 
 def test_repeats_are_refused():
-    members = pa.table({"repository": [preference(1, "", "r", "s")] * 3, "path": ["a", "b", "c"]})
-    refuse_repeats(np.array([3, 1, 2], dtype=np.uint64), members)
-    refuse_repeats(np.array([], dtype=np.uint64), members.slice(0, 0))
-    with pytest.raises(ValueError, match="two documents have the id of r/c from s"):
-        refuse_repeats(np.array([3, 1, 3], dtype=np.uint64), members)
+    def members(addresses):
+        names = {"repository": [preference(1, "", "r", "s")] * len(addresses), "path": [f"p{each}" for each in addresses]}
+        return pa.table({"address": pa.array(addresses, pa.uint64())} | names)
+
+    refuse_repeats(members([]))
+    refuse_repeats(members([3, 1, 2]))
+    with pytest.raises(ValueError, match="two documents have the id of r/p5 from s"):
+        refuse_repeats(members([1, 3, 5, 5, 2]))

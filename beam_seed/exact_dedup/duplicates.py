@@ -60,10 +60,10 @@ def find_duplicates(members: pa.Table) -> pa.Table:
     Raises ValueError where two members have one address, such as one document that was read twice.
     """
     members = _with_copies(members)
-    refuse_repeats(members["address"].to_numpy(), members)
     repository = members["repository"].combine_chunks().dictionary_decode()
     members = members.set_column(members.schema.get_field_index("repository"), "repository", repository)
     members = members.sort_by([("digest", "ascending"), ("repository", "ascending"), ("path", "ascending"), ("address", "ascending")])
+    refuse_repeats(members)
     words = _digest_words(members)
     first = np.append(True, (words[1:] != words[:-1]).any(axis=1))[: len(words)]
     chosen = np.flatnonzero(first)[np.cumsum(first) - 1] if len(words) else np.empty(0, dtype=np.int64)
