@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
 import sysconfig
 import time
@@ -11,7 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from beam_seed.rules.rules import Limits as RuleLimits
 
 from beam_seed import __version__, storage
 from beam_seed import options as opt
@@ -29,12 +29,13 @@ from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM
 from beam_seed.packing import pack_table
 from beam_seed.quality.package import open_package
+from beam_seed.rules.rules import Limits as RuleLimits
 from beam_seed.sources.columns import ColumnMap
 from beam_seed.sources.metadata import load_metadata
 from beam_seed.sources.repository import Limits as ReadLimits
 from beam_seed.sources.table import check_table
+from beam_seed.sources.units import Unit, list_units
 from beam_seed.sources.units import fingerprint as listing_fingerprint
-from beam_seed.sources.units import list_units
 from pipelines import launch
 from pipelines.progress import Watch
 
@@ -50,7 +51,7 @@ class Options:
         [], "Folders of repositories, git repositories, archives, Parquet or JSONL tables; globs; repeatable.", kind="read"
     )
     output: str = opt.option("", "Folder of the datasets, the corpora and the report.", kind="write")
-    demo: bool = opt.option(False, "Read the sources of the Python packages installed on this machine instead of --input.")
+    demo: bool = opt.option(False, "Read some of the Python packages installed on this machine instead of --input.")
     metadata: str = opt.option("", "Table of repositories (repo, stars, forks, license, created).", kind="read")
     columns: str = opt.option("", "Column map of tables, such as content=text,repo=project; The Stack's names need none.")
     against: list[str] = opt.option([], "Output folders of earlier runs: what they kept is not taken again; repeatable.", kind="read")
@@ -96,7 +97,7 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
         else:
             publish.clear_stage(root, name, stage.writes)
             built[name] = stage.build(built)
-            encoded = built[name] | f"Encode {name}" >> beam.Map(stage.encode) | f"List {name}" >> beam.combiners.ToList()
+            encoded = built[name] | f"Encode {name}" >> beam.Map(_timed, stage.encode) | f"List {name}" >> beam.combiners.ToList()
             finished[name] = encoded | f"Publish {name}" >> beam.Map(_publish, root, name, mark)
         if name == options.until:
             return
@@ -115,8 +116,14 @@ def _model(options: Options) -> str:
     return open_package(options.scorer).fingerprint if options.score else ""
 
 
-def _publish(items: list[Any], root: str, name: str, mark: str) -> float:
-    return publish.write_stage(root, name, mark, sorted(items, key=str))
+def _timed(item: Any, encode: Callable[[Any], Any]) -> tuple[float, Any]:
+    # Fused with the step that made the item, so this is when the item was finished; the record may be written much later.
+    return time.time(), encode(item)
+
+
+def _publish(items: list[tuple[float, Any]], root: str, name: str, mark: str) -> float:
+    publish.write_stage(root, name, mark, sorted((item for _, item in items), key=str))
+    return max((finished for finished, _ in items), default=time.time())
 
 
 def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
@@ -127,7 +134,7 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
     patterns = patterns_of(options)
 
     def documents(_: Mapping[str, Any]) -> Any:
-        reader = steps.ReadRepositories(root, options.metadata, options.columns, read, options.shard_bytes)
+        reader = steps.ReadRepositories(root, _lister(options), options.metadata, options.columns, read, options.shard_bytes)
         return pipeline | "Input" >> beam.Create(patterns, reshuffle=False) | "Read repositories" >> reader
 
     def shards(built: Mapping[str, Any]) -> Any:
@@ -198,9 +205,28 @@ def patterns_of(options: Options) -> list[str]:
     return [sysconfig.get_paths()["purelib"]] if options.demo else list(options.input)
 
 
+# About 4,000 source files are kept: the whole job, scores included, takes about two minutes on two processors.
+_DEMO_BYTES = 96 << 20
+
+
+def demo_units(pattern: str) -> list[Unit]:
+    """Some of the units of ``pattern``: up to 96 MiB of them, none more than a quarter of that, in the order of their names' digests."""
+    chosen: list[Unit] = []
+    size = 0
+    for unit in sorted(list_units(pattern), key=lambda unit: hashlib.sha256(unit.repo.encode("utf-8", "surrogatepass")).digest()):
+        if unit.size <= _DEMO_BYTES // 4 and size + unit.size <= _DEMO_BYTES:
+            chosen.append(unit)
+            size += unit.size
+    return chosen
+
+
+def _lister(options: Options) -> Callable[[str], list[Unit]]:
+    return demo_units if options.demo else list_units
+
+
 def listing(options: Options) -> str:
     """A digest of what the input patterns match, so that a re-run notices changed input."""
-    return listing_fingerprint([unit for pattern in patterns_of(options) for unit in list_units(pattern)])
+    return listing_fingerprint([unit for pattern in patterns_of(options) for unit in _lister(options)(pattern)])
 
 
 def check(options: Options) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -48,10 +49,11 @@ class Watch:
         folder = storage.join(self._root, _DATASETS[stage])
         names = [name for name in os.listdir(folder) if name.endswith(".parquet")] if os.path.isdir(folder) else []
         for name in names:
-            # A dataset's shard has one name in every stage; its documents are counted once.
+            # A dataset's shard has one name in every stage; its documents are counted once. What a re-run clears may vanish meanwhile.
             if name not in self._rows:
-                self._rows[name] = pq.read_metadata(storage.join(self._root, "documents", name)).num_rows
-        return len(names), sum(self._rows[name] for name in names)
+                with contextlib.suppress(FileNotFoundError):
+                    self._rows[name] = pq.read_metadata(storage.join(self._root, "documents", name)).num_rows
+        return len(names), sum(self._rows.get(name, 0) for name in names)
 
     def _run(self) -> None:
         if sys.stderr.isatty():

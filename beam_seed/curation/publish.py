@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,10 +30,9 @@ def read_stage(root: str, stage: str) -> Any:
     return storage.read_json(path)
 
 
-def write_stage(root: str, stage: str, mark: str, items: Sequence[Any]) -> float:
-    """Record that a stage is finished, and return when. ``items``: small JSON values a later stage starts from."""
+def write_stage(root: str, stage: str, mark: str, items: Sequence[Any]) -> None:
+    """Record that a stage is finished. ``items``: small JSON values a later stage starts from."""
     storage.write_json(stage_path(root, stage), {"stage": stage, "fingerprint": mark, "items": items})
-    return time.time()
 
 
 def is_finished(root: str, stage: str, mark: str) -> bool:

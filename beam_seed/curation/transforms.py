@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from beam_seed.rules.rules import Limits as RuleLimits
 from beam_seed.sources.columns import ColumnMap
 from beam_seed.sources.metadata import NO_METADATA, MetadataIndex, load_metadata
 from beam_seed.sources.repository import Limits as ReadLimits
-from beam_seed.sources.units import Unit, distinct_names, list_units
+from beam_seed.sources.units import Unit, distinct_names
 
 KeyedBytes = tuple[int, bytes]
 Keyed = tuple[tuple[int, int], Document]  # ((shard, row), document)
@@ -32,16 +32,20 @@ Keyed = tuple[tuple[int, int], Document]  # ((shard, row), document)
 
 @dataclass
 class ReadRepositories(beam.PTransform):
-    """Input patterns to buckets (what was read of each), once their shards of ``documents/`` are written."""
+    """Input patterns to buckets (what was read of each), once their shards of ``documents/`` are written.
+
+    list_units: a pattern to its units, normally :func:`beam_seed.sources.units.list_units`.
+    """
 
     root: str
+    list_units: Callable[[str], list[Unit]]
     metadata: str
     columns: str
     limits: ReadLimits
     shard_bytes: int
 
     def expand(self, patterns: Any) -> Any:
-        units = patterns | "List units" >> beam.FlatMap(list_units) | "By name" >> beam.GroupBy(lambda unit: unit.repo)
+        units = patterns | "List units" >> beam.FlatMap(self.list_units) | "By name" >> beam.GroupBy(lambda unit: unit.repo)
         units = units | "Name apart" >> beam.FlatMapTuple(lambda _, namesakes: distinct_names(list(namesakes)))
         count = AsSingleton(units | "Count buckets" >> beam.CombineGlobally(_CountBuckets(self.shard_bytes)))
         whole = units | "Whole units" >> beam.Filter(lambda unit: unit.kind != "table")
