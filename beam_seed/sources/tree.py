@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 
 from beam_seed import storage
-from beam_seed.sources.repository import Member, display
+from beam_seed.sources.repository import Member, display, is_machine_error
 
 # Never follow a link that took a file's place since it was listed, never wait for the writer of a named pipe.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -63,7 +63,7 @@ def walk(root: str) -> Iterator[Member]:
                     else:
                         yield _member(name, entry)
         except OSError as error:
-            yield Member(display(folder.rstrip("/")), 0, folder, error=f"{type(error).__name__}: {error.strerror}")
+            yield _unreadable(folder.rstrip("/"), error)
 
 
 def _member(name: str, entry: os.DirEntry[str] | str) -> Member:
@@ -74,8 +74,14 @@ def _member(name: str, entry: os.DirEntry[str] | str) -> Member:
         if stat.S_ISLNK(status.st_mode):
             return Member(display(name), status.st_size, name, rule="link", evidence=display(os.readlink(entry)))
     except OSError as error:
-        return Member(display(name), 0, name, error=f"{type(error).__name__}: {error.strerror}")
+        return _unreadable(name, error)
     return Member(display(name), status.st_size, name, rule="special-file", evidence=stat.filemode(status.st_mode)[0])
+
+
+def _unreadable(name: str, error: OSError) -> Member:
+    if is_machine_error(error):
+        raise error
+    return Member(display(name), 0, name, error=f"{type(error).__name__}: {error.strerror}")
 
 
 class RemoteTree:
