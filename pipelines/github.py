@@ -26,7 +26,7 @@ from beam_seed.curation.read import Bucket
 from beam_seed.curation.summary import Run
 from beam_seed.curation.summary_transforms import SummariseRun
 from beam_seed.near_dedup.lsh import optimal_bands
-from beam_seed.near_dedup.transforms import NUM_PERM
+from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.packing import pack_table
 from beam_seed.quality.package import open_package
 from beam_seed.rules.rules import Limits as RuleLimits
@@ -67,6 +67,7 @@ class Options:
     shard_bytes: int = opt.option(32 << 20, "Bytes of text in a shard of the intermediate datasets.", check=opt.positive)
     corpus_shard_bytes: int = opt.option(256 << 20, "Bytes of text in a file of the corpora.", check=opt.positive)
     partitions: int = opt.option(16, "Parts of the hash space of deduplication; raise it above about 50 million files.", check=opt.positive)
+    rounds: int = opt.option(ROUNDS, "Rounds of connected components; the job fails where they do not suffice.", check=opt.positive)
     until: str = opt.option("report", "Stop after this stage; a later run goes on from there.", choices=STAGES)
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
@@ -109,7 +110,7 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
 
 
 # Where a run writes and how many processes it uses say nothing about what comes out.
-_UNTOLD = ("input", "output", "workers", "until", "accelerator")
+_UNTOLD = ("input", "output", "workers", "until", "accelerator", "partitions", "rounds")
 
 
 def _model(options: Options) -> str:
@@ -163,7 +164,8 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
                 >> beam.Map(lambda shard: Place(root, 0, shard.number, shard_path(root, "documents", shard.number))).with_output_types(
                     Place
                 )
-                | "Find duplicates" >> FindDuplicates(root, bands, options.near_threshold, options.against, options.partitions)
+                | "Find duplicates"
+                >> FindDuplicates(root, bands, options.near_threshold, options.against, options.partitions, options.rounds)
             ),
             lambda item: {"number": item[0]},
             lambda item: (item["number"], pack_table(read_table(shard_path(root, "duplicates", item["number"])))),

@@ -19,10 +19,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(arguments) != 2 or arguments[0].startswith("-"):
         raise UsageError(PROG, f"{len(arguments)} arguments given; expected two: the output folder of a run and REPO/PATH")
     root, name = arguments
-    if not storage.match(storage.join(root, "documents", "*.parquet")):
+    if not storage.match(storage.join(storage.escape(root), "documents", "*.parquet")):
         raise UsageError(PROG, f"argument DIR: {root} holds no documents/; expected the --output of a run of beam-seed github")
     read = parquet_reader(
-        lambda dataset: [info.path for info in storage.match(storage.join(root, *dataset.split("/"), "*.parquet"))], storage.open_read
+        lambda dataset: [info.path for info in storage.match(storage.join(storage.escape(root), *dataset.split("/"), "*.parquet"))],
+        storage.open_read,
     )
     try:
         stories = explain(read, name)

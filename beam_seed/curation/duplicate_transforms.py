@@ -20,7 +20,7 @@ from beam_seed.curation.publish import read_stage
 from beam_seed.exact_dedup.transforms import FindExactDuplicates
 from beam_seed.members import SHARD_BITS, shard_key
 from beam_seed.near_dedup.lsh import Bands
-from beam_seed.near_dedup.transforms import ClusterCandidates, VerifyCandidates, split_by_band
+from beam_seed.near_dedup.transforms import ROUNDS, ClusterCandidates, VerifyCandidates, split_by_band
 from beam_seed.packing import pack_table, split_by, unpack_table
 
 KeyedBytes = tuple[int, bytes]
@@ -39,7 +39,7 @@ class FindDuplicates(beam.PTransform):
     threshold: float | None
     against: Sequence[str] = ()
     partitions: int = 16
-    rounds: int = 8
+    rounds: int = ROUNDS
 
     def expand(self, new: Any) -> Any:
         earlier = new.pipeline | "Earlier runs" >> beam.Create(list(enumerate(self.against, 1)), reshuffle=False)

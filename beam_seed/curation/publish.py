@@ -44,5 +44,5 @@ def clear_stage(root: str, stage: str, datasets: Sequence[str]) -> None:
     """Remove what an unfinished or outdated stage left, its record first."""
     storage.delete_tree(stage_path(root, stage))
     for pattern in datasets:
-        for info in storage.match(storage.join(root, *pattern.split("/"))):
+        for info in storage.match(storage.join(storage.escape(root), *pattern.split("/"))):
             storage.delete_tree(info.path)

@@ -195,7 +195,7 @@ def _manifest(run: Run, report: Mapping[str, Any], versions: Mapping[str, str]) 
 
 def _files(root: str, variant: str) -> list[dict[str, Any]]:
     files = []
-    for info in storage.match(storage.join(root, "corpora", variant, "*.parquet")):
+    for info in storage.match(storage.join(storage.escape(root), "corpora", variant, "*.parquet")):
         digest = hashlib.sha256()
         with storage.open_read(info.path) as file:
             while chunk := file.read(_CHUNK):

@@ -45,7 +45,7 @@ class SummariseRun(beam.PTransform):
 
 def _find_tallies(root: str, parts: Any) -> Iterator[list[str]]:
     _ = list(parts)  # what is waited for: every tally is written before the last part of a corpus
-    paths = [info.path for info in storage.match(storage.join(root, "_work", "tally", "*.json"))]
+    paths = [info.path for info in storage.match(storage.join(storage.escape(root), "_work", "tally", "*.json"))]
     for start in range(0, len(paths), _TALLIES_PER_TASK):
         yield paths[start : start + _TALLIES_PER_TASK]
 

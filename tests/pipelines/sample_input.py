@@ -110,6 +110,7 @@ def _archives(folder: Path) -> None:
     with zipfile.ZipFile(folder / "gamma.zip", "w") as archive:
         archive.writestr("gamma/a.py", python_source(30))
         archive.writestr("gamma/copy_of_alpha.py", python_source(1))
+        archive.writestr("gamma/copy_of_a_near_copy.py", near_copy(python_source(0)))
     whole = (folder / "beta-1.0.tar.gz").read_bytes()
     (folder / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
 

@@ -135,10 +135,12 @@ def test_cluster_sizes_add_up(run: Path, rejected: list[dict]) -> None:
 
 
 def test_a_copy_of_a_dropped_near_duplicate_tells_both(run: Path, rejected: list[dict]) -> None:
-    via = [json.loads(row["evidence"]).get("via") for row in rejected if row["rule"] == "exact-duplicate"]
-    told = [each for each in via if each]
-    for each in told:
-        assert each["similarity_to_kept"] >= 0.7
+    (row,) = [row for row in rejected if row["path"] == "copy_of_a_near_copy.py" and row["variant"] == "file_level"]
+    told = json.loads(row["evidence"])
+    assert row["rule"] == "exact-duplicate"
+    assert (told["via"]["repo"], told["via"]["path"]) == ("alpha-fork", "pkg/module_0.py")
+    assert (told["kept"]["repo"], told["kept"]["path"]) == ("alpha-copy", "pkg/module_0.py")
+    assert 0.7 <= told["via"]["similarity_to_kept"] < 1
 
 
 def test_repositories_stay_together(run: Path) -> None:
