@@ -30,9 +30,9 @@ class Scorer:
         self.package = package
         self.encoder = Encoder(package.directory, package.input)
         self.shapes = Shapes(package.input.max_length, batch_tokens)
-        self._model = model
-        self._device = device
-        self._padding = _check(model.config, self.encoder.vocabulary_size, package)
+        self.model = model
+        self.device = device
+        self.padding = _check(model.config, self.encoder.vocabulary_size, package)
 
     @classmethod
     def load(cls, location: str = "", device: str = "cpu", batch_tokens: int = BATCH_TOKENS) -> Scorer:
@@ -80,18 +80,21 @@ class Scorer:
 
     def score_tokens(self, batch: Sequence[Tokens]) -> npt.NDArray[np.float32]:
         """Scores of one of ``encoding.batches``' batches: documents of one shape, no more than fit in it."""
-        import torch
-
-        shape = self.shapes.of(max(map(len, batch)))
-        tokens = torch.from_numpy(pad(batch, shape, self._padding)).to(self._device)
-        with torch.inference_mode():
-            output = self._model(input_ids=tokens, attention_mask=(tokens != self._padding).long(), use_cache=False)
-        scores = output.logits[: len(batch), 0].float().cpu().numpy()
+        scores = self.forward(pad(batch, self.shapes.of(max(map(len, batch))), self.padding))[: len(batch)]
         if not np.isfinite(scores).all():
             raise ValueError(
                 f"the scorer returned {scores[~np.isfinite(scores)][0]}; expected a finite number: its weights or its input overflow"
             )
         return np.clip(scores, 0, 1)
+
+    def forward(self, padded: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """The model's raw output for each row of token ids, padded on the right."""
+        import torch
+
+        tokens = torch.from_numpy(padded).to(self.device)
+        with torch.inference_mode():
+            output = self.model(input_ids=tokens, attention_mask=(tokens != self.padding).long(), use_cache=False)
+        return output.logits[:, 0].float().cpu().numpy()
 
 
 def _check(config: Any, vocabulary_size: int, package: Package) -> int:
