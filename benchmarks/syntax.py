@@ -2,7 +2,8 @@
 
     python benchmarks/syntax.py [FOLDER]
 
-FOLDER holds source files (default: the installed Python packages); every file whose extension belongs to one checked language is used.
+FOLDER holds source files (default: the installed Python packages). Used is every file whose extension belongs to one checked language
+and that the minimal rules (not generated, no endless lines) would let through to this step, up to the limits below.
 The bare loop parses each file once, in this process, and asks only whether the tree has an error. The step is ``check_batch``: encoding,
 the pipe, the parser process with its start, further grammars where the first finds errors, measuring, answers.
 """
@@ -23,13 +24,16 @@ import tree_sitter
 
 from beam_seed.languages.registry import LANGUAGES
 from beam_seed.records import Document
+from beam_seed.rules.rules import judge_rules
 from beam_seed.syntax.check import check_batch
 from beam_seed.syntax.grammars import GRAMMARS, load
 from beam_seed.syntax.isolation import ParserProcess
+from beam_seed.syntax.readings import readings_of
 
 ROUNDS = 3
 MAX_FILE_BYTES = 1 << 20
-MAX_LANGUAGE_FILES = 60  # so that a folder of one language does not hide the others
+MAX_FILES = 5_000
+MAX_LANGUAGE_FILES = 1_500  # so that a folder of one language does not hide the others
 BATCH_FILES = 256
 
 
@@ -53,28 +57,35 @@ def main() -> None:
 
 
 def read_documents(folder: Path) -> Iterator[Document]:
-    """The folder's files, at most MAX_LANGUAGE_FILES of a language, in an order that is random but the same in every run."""
+    """The folder's files, at most MAX_FILES and MAX_LANGUAGE_FILES of a language, in an order that is random but the same in every run."""
     claims = collections.defaultdict(list)
-    for language in LANGUAGES:
-        for extension in language.extensions:
-            claims[extension].append(language.name)
+    for known_language in LANGUAGES:
+        for extension in known_language.extensions:
+            claims[extension].append(known_language.name)
     known = {extension: names[0] for extension, names in claims.items() if len(names) == 1 and names[0] in GRAMMARS}
     found: dict[str, int] = collections.Counter()
     paths = [path for path in folder.rglob("*") if path.suffix in known and path.is_file()]
     for path in sorted(paths, key=lambda path: hashlib.sha256(str(path.relative_to(folder)).encode()).digest()):
         language = known[path.suffix]
-        data = path.read_bytes()
-        if found[language] >= MAX_LANGUAGE_FILES or not 0 < len(data) <= MAX_FILE_BYTES:
+        if sum(found.values()) >= MAX_FILES:
+            return
+        if found[language] >= MAX_LANGUAGE_FILES or not 0 < (size := path.stat().st_size) <= MAX_FILE_BYTES:
             continue
-        found[language] += 1
-        text = data.decode("utf-8", "replace")
-        yield Document(str(path), "", "", str(path), "", text, len(text.encode()), "", "", None, None, "", language)
+        try:
+            text = path.read_bytes().decode()
+        except UnicodeDecodeError:
+            continue  # the pipeline's read stage would not let it through
+        document = Document(str(path), "", "", str(path), "", text, size, "", "", None, None, "", language)
+        if judge_rules([document]) == [document]:
+            found[language] += 1
+            yield document
 
 
 def bare_loop(documents: list[Document]) -> None:
     parsers = {name: tree_sitter.Parser(load(GRAMMARS[name][0])) for name in {document.language for document in documents}}
     for document in documents:
-        parsers[document.language].parse(document.content.encode()).root_node.has_error  # noqa: B018
+        code = readings_of(document.language)[0](document.content.encode())
+        assert parsers[document.language].parse(code).root_node.has_error in (True, False)
 
 
 def syntax_step(documents: list[Document]) -> None:

@@ -25,10 +25,11 @@ def main() -> None:
     """Serve until standard input ends: the parent closed it or died."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--memory", type=int, required=True, help="limit of the address space, bytes")
-    memory = arguments.parse_args().memory
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    _limit_memory(arguments.parse_args().memory)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # crashes are expected here, core files are not
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it closes the pipe
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # a parent that ignores or blocks it hands that on
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPROF])
     # A native parser that prints must not write between the answers.
     answers = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -52,5 +53,7 @@ def _answer(content: bytes, language: str, enough: float) -> Sequence[object] | 
         return f"{type(error).__name__}: {error}"
 
 
-if __name__ == "__main__":
-    main()
+def _limit_memory(wanted: int) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]  # what the system allows may be less
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

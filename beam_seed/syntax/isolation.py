@@ -150,13 +150,14 @@ class ParserProcess:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
+            # The child finds modules where this process does, but not in the working directory, where anyone's files may lie.
+            path = [entry for entry in sys.path if entry] + [_ROOT]
+            program = f"import sys; sys.path = {path!r}; from {_CHILD} import main; main()"
             self._child = child = subprocess.Popen(
-                # -P: a module of this name in the working directory must not be run instead.
-                [sys.executable, "-P", "-m", _CHILD, f"--memory={self._memory_bytes}"],
+                [sys.executable, "-P", "-c", program, f"--memory={self._memory_bytes}"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))},
             )
             stdin, stdout = _pipes(child)
             os.set_blocking(stdin.fileno(), False)
@@ -172,7 +173,7 @@ class ParserProcess:
         if not answered:
             self.close()
             raise RuntimeError(
-                f"the parser process ({sys.executable} -m {_CHILD}) did not start within {START_SECONDS:.0f} s; its standard error says why"
+                f"the parser process ({sys.executable}, {_CHILD}) did not start within {START_SECONDS:.0f} s; its standard error says why"
             )
 
 

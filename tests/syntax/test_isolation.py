@@ -52,6 +52,17 @@ def test_a_hang_costs_only_its_file():
         assert grammars(process.measure(files(b"x = 1\n"))) == ["python"]
 
 
+def test_a_parent_that_blocks_and_ignores_the_timer_s_signal_changes_nothing():
+    handler = signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPROF])
+    try:
+        with ParserProcess(cpu_seconds=0.3) as process:
+            assert grammars(process.measure([(HANGS, "Perl", 0.0), *files(b"x\n")])) == ["time-out", "python"]
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPROF])
+        signal.signal(signal.SIGPROF, handler)
+
+
 def test_too_much_memory_costs_only_its_file():
     batch = [*files(b"x = 1\n"), (HUGE, "JSON", 0.0), *files(b"y = (\n")]
     with ParserProcess(memory_bytes=128 << 20) as process:
