@@ -15,6 +15,7 @@ from beam_seed.records import Document, Failed, Rejected
 for _record in (Document, Rejected, Failed):
     coders.registry.register_row(_record)  # deterministic, and twice as fast as pickling
 
+
 class Outcome(NamedTuple):
     """The three outputs of a filter: together they are the whole input, each document in exactly one."""
 
@@ -40,9 +41,7 @@ class _JudgeDocuments(beam.DoFn):
         self._waiting: list[tuple[Document, Any, Any]] = []
         self._bytes = 0
 
-    def process(
-        self, document: Document, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam
-    ) -> Iterator[Any]:
+    def process(self, document: Document, timestamp: Any = beam.DoFn.TimestampParam, window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
         self._waiting.append((document, timestamp, window))
         self._bytes += document.size
         if len(self._waiting) >= self.MAX_DOCUMENTS or self._bytes >= self.MAX_BYTES:
