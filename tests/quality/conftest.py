@@ -52,6 +52,14 @@ def _scorer(directory: Path, seed: int = 0, **config) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Models this small only wait for each other's threads."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def scorer_directory(tmp_path_factory) -> Path:
     return _scorer(tmp_path_factory.mktemp("scorer"))

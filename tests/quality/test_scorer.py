@@ -52,7 +52,7 @@ def test_batch_equals_single_call_of_the_model(scorer, scorer_directory, make_do
     assert len(set(scores.tolist())) > 3  # a constant would pass everything else
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(contents=st.lists(st.text(max_size=70).filter(lambda t: t.isprintable()), max_size=25), random=st.randoms())
 def test_scores_do_not_depend_on_neighbours_by_a_single_bit(scorer, make_document, contents, random):
     documents = [make_document(content) for content in contents]
