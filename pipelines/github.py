@@ -99,7 +99,7 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
             publish.clear_stage(root, name, stage.writes)
             built[name] = stage.build(built)
             encoded = built[name] | f"Encode {name}" >> beam.Map(_timed, stage.encode) | f"List {name}" >> beam.combiners.ToList()
-            finished[name] = encoded | f"Publish {name}" >> beam.Map(_publish, root, name, mark)
+            finished[name] = encoded | f"Publish {name}" >> beam.Map(_publish, root, name, mark, stage.parameters)
         if name == options.until:
             return
     told = {field: str(value) for field, value in asdict(options).items() if field not in _UNTOLD}
@@ -122,8 +122,8 @@ def _timed(item: Any, encode: Callable[[Any], Any]) -> tuple[float, Any]:
     return time.time(), encode(item)
 
 
-def _publish(items: list[tuple[float, Any]], root: str, name: str, mark: str) -> float:
-    publish.write_stage(root, name, mark, sorted((item for _, item in items), key=str))
+def _publish(items: list[tuple[float, Any]], root: str, name: str, mark: str, parameters: Mapping[str, Any]) -> float:
+    publish.write_stage(root, name, mark, parameters, sorted((item for _, item in items), key=str))
     return max((finished for finished, _ in items), default=time.time())
 
 
@@ -144,7 +144,7 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
     return {
         "documents": Stage(
             ("documents/*", "rejected/read-*", "failed/read-*", "_work/tally/read-*"),
-            {"limits": asdict(read), "shard_bytes": options.shard_bytes, "metadata": options.metadata, "columns": options.columns},
+            {"limits": asdict(read), "shard_bytes": options.shard_bytes, "metadata": _digest(options.metadata), "columns": options.columns},
             documents,
             _encode_bucket,
             _decode_bucket,
@@ -157,7 +157,10 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
         ),
         "duplicates": Stage(
             ("duplicates/*", "_work/candidates/*"),
-            {"threshold": options.near_threshold, "against": options.against},
+            {
+                "threshold": options.near_threshold,
+                "against": [publish.read_stage(path, "duplicates")["fingerprint"] for path in options.against],
+            },
             lambda built: (
                 built["measures"]
                 | "Places"
@@ -192,6 +195,13 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
             decode=lambda item: Part(**item),
         ),
     }
+
+
+def _digest(path: str) -> str:
+    if not path:
+        return ""
+    with storage.open_read(path) as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _encode_bucket(bucket: Bucket) -> dict[str, Any]:
@@ -240,6 +250,10 @@ def check(options: Options) -> None:
     for path in options.against:
         if not storage.exists(publish.stage_path(path, "duplicates")):
             raise opt.UsageError(PROG, f"argument --against: {path} holds no finished run of beam-seed github")
+        bands, own = publish.read_stage(path, "measures")["parameters"]["bands"], optimal_bands(options.near_threshold, NUM_PERM)
+        if tuple(bands) != own:
+            found = f"{path} was measured with {bands[0]} bands of {bands[1]} rows"
+            raise opt.UsageError(PROG, f"argument --against: {found}; expected {own.bands} of {own.rows}; use its --near-threshold")
     with _told_as("--columns"):
         columns = ColumnMap.parse(options.columns)
     with _told_as("--metadata"):

@@ -16,8 +16,11 @@ def stage_path(root: str, stage: str) -> str:
 
 def fingerprint(stage: str, parameters: Any, before: str) -> str:
     """Digest of a stage's parameters and of the fingerprint of the stage it builds on, 16 hex digits."""
-    text = json.dumps([stage, parameters, before], sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(_text([stage, parameters, before]).encode(), digest_size=8).hexdigest()
+
+
+def _text(parameters: Any) -> str:
+    return json.dumps(parameters, sort_keys=True, default=str)
 
 
 def read_stage(root: str, stage: str) -> Any:
@@ -30,9 +33,10 @@ def read_stage(root: str, stage: str) -> Any:
     return storage.read_json(path)
 
 
-def write_stage(root: str, stage: str, mark: str, items: Sequence[Any]) -> None:
+def write_stage(root: str, stage: str, mark: str, parameters: Any, items: Sequence[Any]) -> None:
     """Record that a stage is finished. ``items``: small JSON values a later stage starts from."""
-    storage.write_json(stage_path(root, stage), {"stage": stage, "fingerprint": mark, "items": items})
+    record = {"stage": stage, "fingerprint": mark, "parameters": json.loads(_text(parameters)), "items": items}
+    storage.write_json(stage_path(root, stage), record)
 
 
 def is_finished(root: str, stage: str, mark: str) -> bool:

@@ -24,7 +24,7 @@ from beam_seed.curation.datasets import (
     write_table,
 )
 from beam_seed.curation.dropped import write_dropped
-from beam_seed.records import Document, Failed, Rejected, reject
+from beam_seed.records import Document, Failed, Rejected, document_id, reject
 from beam_seed.sources.columns import ColumnMap
 from beam_seed.sources.metadata import MetadataIndex
 from beam_seed.sources.read import read_unit
@@ -107,15 +107,17 @@ def _unspill(spills: Sequence[Spill]) -> Iterator[Document | Rejected | Failed]:
     table = pa.concat_tables([read_table(path) for path in sorted(spill.path for spill in spills)])
     order = table.select(["repo", "source", "path"]).append_column("row", pa.array(range(len(table))))
     order = order.sort_by([("repo", "ascending"), ("source", "ascending"), ("path", "ascending"), ("row", "ascending")])
-    previous = None
+    previous, copies = "", 0
     for start in range(0, len(table), _GROUP_ROWS):
         for row in table.take(order["row"][start : start + _GROUP_ROWS]).to_pylist():
             item = _restore(row)
             if isinstance(item, Document) and item.id == previous:
-                yield reject(item, "read", "duplicate-member")
+                copies += 1  # an id of its own, since every record of the input has one
+                own = document_id(item.source, item.repo, f"{item.path}\0{copies}")
+                yield reject(item._replace(id=own), "read", "duplicate-member")
             else:
                 yield item
-                previous = item.id if isinstance(item, Document) else previous
+                previous, copies = (item.id, 0) if isinstance(item, Document) else (previous, copies)
 
 
 def _restore(row: Mapping[str, Any]) -> Document | Rejected | Failed:

@@ -135,6 +135,12 @@ def test_against_drops_what_a_joint_run_drops(tmp_path: Path) -> None:
     assert not {name for name in _kept(tmp_path / "out-new", "repo_level") if name[0] in ("one-again", "two-fork")}
 
 
+def test_an_earlier_run_with_other_bands_is_refused(run: Path, sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        github.main([f"--input={sample / 'trees'}", f"--output={tmp_path}", f"--against={run}", "--near-threshold=0.9", "--score=false"])
+    assert "--near-threshold" in capsys.readouterr().err
+
+
 def _kept(output: Path, variant: str) -> set[tuple[str, str]]:
     tables = [pq.read_table(path) for path in (output / "corpora" / variant).glob("*.parquet")]
     return {(row["repo"], row["path"]) for table in tables for row in table.to_pylist()}
