@@ -56,8 +56,20 @@ def build(pipeline: beam.Pipeline, options: Options, files: Sequence[str]) -> No
     work = storage.join(options.output, "_work")
     places = [Place(work, 0, number, path) for number, path in enumerate(files)]
     measured = pipeline | "Files" >> beam.Create(places) | "Measure" >> beam.Map(_measure, bands if near else None).with_output_types(Place)
-    found = measured | "Find duplicates" >> FindDuplicates(work, bands, options.near_threshold if near else None, (), options.partitions)
+    threshold = options.near_threshold if near else None
+    find = FindDuplicates(work, bands, threshold, (), options.partitions, parts=sum(map(_text_bytes, files)) // _PART_BYTES + 1)
+    found = measured | "Find duplicates" >> find
     found | "Write survivors" >> beam.Map(_write, list(files), options.output)
+
+
+# Of the input's text. A verification task holds the shingle sets of its candidates, at most about twice the size of their text.
+_PART_BYTES = 32 << 20
+
+
+def _text_bytes(path: str) -> int:
+    with storage.open_read(path) as file:
+        metadata = pq.ParquetFile(file).metadata
+        return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
 
 
 def _measure(place: Place, bands: Bands | None) -> Place:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -55,22 +54,19 @@ def repository_targets(
 
 
 def collect(place: Place, targets: Sequence[Target], parts: int, folder: str) -> Iterator[tuple[int, bytes]]:
-    """Spill the shingle sets of ``targets``; ``(cluster % parts, reference)`` for :func:`load`."""
+    """Spill the shingle sets of ``targets``, a row group at a time; ``(cluster % parts, reference)`` for :func:`load`."""
     if not targets:
         return
-    tables: dict[int, list[pa.Table]] = defaultdict(list)
-    for table in _candidates(place, targets):
-        for part, rows in split_by(table["cluster"].to_numpy() % np.uint64(parts)):
-            tables[part].append(table.take(pa.array(rows)))
     path = storage.join(folder, f"{place.dataset:03d}-{place.number:08d}.arrow")
-    offset = 0
     references = []
+    offset = 0
     with storage.open_write(path) as out:
-        for part in sorted(tables):
-            packed = pack_table(pa.concat_tables(tables.pop(part)).unify_dictionaries())
-            out.write(packed)
-            references.append((part, json.dumps([path, offset, len(packed)]).encode()))
-            offset += len(packed)
+        for table in _candidates(place, targets):
+            for part, rows in split_by(table["cluster"].to_numpy() % np.uint64(parts)):
+                packed = pack_table(table.take(pa.array(rows)))
+                out.write(packed)
+                references.append((part, json.dumps([path, offset, len(packed)]).encode()))
+                offset += len(packed)
     yield from references
 
 

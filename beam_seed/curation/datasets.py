@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 from beam_seed import storage
 from beam_seed.records import Document
 
+GROUP_BYTES = 8 << 20  # of text in a row group: what every step holds in memory at once, several times over
+GROUP_ROWS = 4096
+
 # zstd level 3 writes source code at the speed of the other steps; higher levels gain a few per cent of size.
 _COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 3}
 
@@ -209,6 +212,7 @@ def _filled(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
 def read_groups(path: str, columns: Sequence[str] | None = None, rows: Sequence[int] | None = None) -> Iterator[tuple[int, pa.Table]]:
     """Row groups with the number of their first row; with ``rows`` (ascending), only the groups that hold one of them.
 
+    A group of more than 8 MiB (ours are smaller, those of a stranger's table may be anything) comes in several pieces.
     Columns of documents that the file lacks are filled with nothing (null or '').
     """
     with storage.open_read(path) as file:
@@ -218,7 +222,13 @@ def read_groups(path: str, columns: Sequence[str] | None = None, rows: Sequence[
         for group in range(parquet.num_row_groups):
             end = start + parquet.metadata.row_group(group).num_rows
             if wanted is None or (upcoming is not None and upcoming < end):
-                yield start, _filled(parquet.read_row_group(group, columns=list(columns) if columns else None), columns)
+                size = parquet.metadata.row_group(group).total_byte_size
+                step = max(1, (end - start) * GROUP_BYTES // max(size, GROUP_BYTES))
+                present = [name for name in columns if name in parquet.schema_arrow.names] if columns else None
+                offset = start
+                for batch in parquet.iter_batches(step, row_groups=[group], columns=present):
+                    yield offset, _filled(pa.Table.from_batches([batch]), columns)
+                    offset += len(batch)
             while wanted is not None and upcoming is not None and upcoming < end:
                 upcoming = next(wanted, None)
             start = end

@@ -40,6 +40,7 @@ class FindDuplicates(beam.PTransform):
     against: Sequence[str] = ()
     partitions: int = 16
     rounds: int = ROUNDS
+    parts: int = 0  # tasks that verification is divided into; 0 = as many as there are places, which suits places of one size
 
     def expand(self, new: Any) -> Any:
         earlier = new.pipeline | "Earlier runs" >> beam.Create(list(enumerate(self.against, 1)), reshuffle=False)
@@ -88,7 +89,7 @@ class FindDuplicates(beam.PTransform):
         count = new | "Count shards" >> beam.combiners.Count.Globally()
         places = (new, old) | "Places with text" >> beam.Flatten() | "Spread places" >> beam.Reshuffle()
         candidates = places | "Collect candidates" >> beam.FlatMap(
-            _collect, folder, AsMultiMap(clusters), AsMultiMap(targets), AsMultiMap(exact), AsSingleton(count)
+            _collect, folder, AsMultiMap(clusters), AsMultiMap(targets), AsMultiMap(exact), self.parts or AsSingleton(count)
         ).with_output_types(KeyedBytes)
         return candidates | "Verify" >> VerifyCandidates(threshold, self.bands, load=collecting.load)
 

@@ -14,6 +14,8 @@ from beam_seed import storage
 from beam_seed.curation.datasets import (
     DOCUMENTS,
     FAILED,
+    GROUP_BYTES,
+    GROUP_ROWS,
     MAX_BUCKETS,
     REJECTED,
     Shard,
@@ -34,9 +36,6 @@ from beam_seed.sources.units import Unit
 
 # Source code packed by gzip, bzip2 or zstd is about a quarter of its size.
 _UNPACKED_RATIO = 4
-# A row group is what every later step holds in memory at once.
-_GROUP_BYTES = 8 << 20
-_GROUP_ROWS = 4096
 
 
 class Bucket(NamedTuple):
@@ -74,7 +73,7 @@ def spill_table(
     for item in read_source_table(unit, columns, limits, metadata):
         waiting.setdefault(bucket_of(item.repo, buckets), []).append(item)
         size += item.size
-        if size >= _GROUP_BYTES * 8:
+        if size >= GROUP_BYTES * 8:
             yield from _spill(unit, waiting, root, number)
             waiting, size, number = {}, 0, number + 1
     yield from _spill(unit, waiting, root, number)
@@ -108,8 +107,8 @@ def _unspill(spills: Sequence[Spill]) -> Iterator[Document | Rejected | Failed]:
     order = table.select(["repo", "source", "path"]).append_column("row", pa.array(range(len(table))))
     order = order.sort_by([("repo", "ascending"), ("source", "ascending"), ("path", "ascending"), ("row", "ascending")])
     previous, copies = "", 0
-    for start in range(0, len(table), _GROUP_ROWS):
-        for row in table.take(order["row"][start : start + _GROUP_ROWS]).to_pylist():
+    for start in range(0, len(table), GROUP_ROWS):
+        for row in table.take(order["row"][start : start + GROUP_ROWS]).to_pylist():
             item = _restore(row)
             if isinstance(item, Document) and item.id == previous:
                 copies += 1  # an id of its own, since every record of the input has one
@@ -139,7 +138,7 @@ class _ShardWriter:
     def add(self, document: Document) -> None:
         self._waiting.append(document)
         self._waiting_bytes += document.size
-        if self._waiting_bytes >= _GROUP_BYTES or len(self._waiting) >= _GROUP_ROWS:
+        if self._waiting_bytes >= GROUP_BYTES or len(self._waiting) >= GROUP_ROWS:
             self._flush()
         if self._size >= self._shard_bytes:
             self.close()
