@@ -10,7 +10,7 @@ from apache_beam import coders
 from apache_beam.utils.windowed_value import WindowedValue
 
 from beam_seed.judge import Judge, judge_all
-from beam_seed.records import Document, Failed, Rejected
+from beam_seed.records import Document, Failed, Judgement, Rejected
 
 for _record in (Document, Rejected, Failed):
     coders.registry.register_row(_record)  # deterministic, and twice as fast as pickling
@@ -22,6 +22,13 @@ class Outcome(NamedTuple):
     kept: Any  # PCollection[Document]
     rejected: Any  # PCollection[Rejected]
     failed: Any  # PCollection[Failed]
+
+
+def tagged(judgement: Judgement, value: Any) -> Any:
+    """``value``, the judgement itself or a windowed one, as an element of the output it belongs to."""
+    if isinstance(judgement, Rejected):
+        return beam.pvalue.TaggedOutput("rejected", value)
+    return beam.pvalue.TaggedOutput("failed", value) if isinstance(judgement, Failed) else value
 
 
 class _JudgeDocuments(beam.DoFn):
@@ -59,13 +66,7 @@ class _JudgeDocuments(beam.DoFn):
         waiting, self._waiting, self._bytes = self._waiting, [], 0
         judgements = judge_all(self._judge, [document for document, _, _ in waiting], self._stage)
         for judgement, (_, timestamp, window) in zip(judgements, waiting, strict=True):
-            value = WindowedValue(judgement, timestamp, (window,))
-            if isinstance(judgement, Rejected):
-                yield beam.pvalue.TaggedOutput("rejected", value)
-            elif isinstance(judgement, Failed):
-                yield beam.pvalue.TaggedOutput("failed", value)
-            else:
-                yield value
+            yield tagged(judgement, WindowedValue(judgement, timestamp, (window,)))
 
 
 def filter_documents(documents: Any, make_judge: Callable[[], Judge], stage: str) -> Outcome:

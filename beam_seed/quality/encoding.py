@@ -41,7 +41,7 @@ class Encoder:
         self._input = form
 
     def encode(self, document: Document) -> Tokens:
-        """Token ids of the prefix and the first ``max_characters`` of the content, cut off after ``max_length`` tokens.
+        """Token ids of the prefix and the excerpt of the content, cut off after ``max_length`` tokens.
 
         Raises ValueError where nothing is left, or where the text is not encodable (lone surrogates).
         """

@@ -27,11 +27,22 @@ class InputFormat(NamedTuple):
     prefix: str
     max_characters: int  # of the content; the rest is not read, so that a huge file costs no more than a long one
     max_length: int  # tokens, special tokens included; the rest is cut off
+    pieces: int = 1  # that longer content is represented by: 1 = its head, else pieces from its start to its end
 
     def text(self, document: Document) -> str:
         """What the tokenizer gets of ``document``."""
         prefix = self.prefix.format_map({"language": document.language, "path": document.path})
-        return prefix + document.content[: self.max_characters]
+        return prefix + excerpt(document.content, self.max_characters, self.pieces)
+
+
+def excerpt(content: str, max_characters: int, pieces: int) -> str:
+    """``content`` if it is short enough, else ``pieces`` equally long pieces of it, evenly spaced, that begin with a line where one is near."""
+    if len(content) <= max_characters or pieces == 1:
+        return content[:max_characters]
+    size = max_characters // pieces
+    starts = [(len(content) - size) * number // (pieces - 1) for number in range(pieces)]
+    begins = [start and 1 + content.find("\n", start - 1, start + size // 2) or start for start in starts]
+    return "\n".join(content[begin : begin + size] for begin in begins)
 
 
 class Package(NamedTuple):
@@ -75,7 +86,9 @@ def write_card(directory: Path, form: InputFormat, **card: Any) -> str:
 
 def fingerprint(directory: Path, form: InputFormat) -> str:
     """Digest of the input format and of every file that decides a score (configuration, tokenizer, weights), by name and content."""
-    digest = hashlib.sha256(json.dumps(form._asdict(), sort_keys=True).encode())
+    # Fields at their defaults are left out, so that a field added one day leaves older scorers their fingerprints.
+    given = {name: value for name, value in form._asdict().items() if value != InputFormat._field_defaults.get(name)}
+    digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode())
     for path in sorted([directory / "config.json", directory / "tokenizer.json", *_weights(directory)]):
         with path.open("rb") as file:
             digest.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())

@@ -8,7 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_seed.outcome import Outcome
+from beam_seed.outcome import Outcome, tagged
 from beam_seed.records import Document, Failed, Rejected
 from beam_seed.sources.columns import ColumnMap
 from beam_seed.sources.metadata import MetadataIndex, RepoMetadata
@@ -33,12 +33,7 @@ class _ReadUnit(beam.DoFn):
         else:
             records = read_unit(unit, self._limits, self._index)
         for record in records:
-            if isinstance(record, Rejected):
-                yield beam.pvalue.TaggedOutput("rejected", record)
-            elif isinstance(record, Failed):
-                yield beam.pvalue.TaggedOutput("failed", record)
-            else:
-                yield record
+            yield tagged(record, record)
 
 
 @dataclass
