@@ -36,12 +36,12 @@ class InputFormat(NamedTuple):
 
 
 def excerpt(content: str, max_characters: int, pieces: int) -> str:
-    """``content`` if it is short enough, else ``pieces`` equally long pieces of it, evenly spaced, that begin with a line where one is near."""
+    """``content`` if it is short enough, else ``pieces`` pieces of it, evenly spaced, that begin with a line where one is near."""
     if len(content) <= max_characters or pieces == 1:
         return content[:max_characters]
     size = max_characters // pieces
     starts = [(len(content) - size) * number // (pieces - 1) for number in range(pieces)]
-    begins = [start and 1 + content.find("\n", start - 1, start + size // 2) or start for start in starts]
+    begins = [(start and 1 + content.find("\n", start - 1, start + size // 2)) or start for start in starts]
     return "\n".join(content[begin : begin + size] for begin in begins)
 
 

@@ -70,7 +70,7 @@ class Scorer:
     def score(self, documents: Sequence[Document]) -> npt.NDArray[np.float32]:
         """Quality of each document in [0, 1] (the model's output, clipped), in the same order.
 
-        The model sees an excerpt, of ``max_length`` tokens at most. Raises ValueError where a document cannot be encoded or a score is not finite.
+        The model sees ``max_length`` tokens at most. Raises ValueError where a document cannot be encoded or a score is not finite.
         """
         tokens = [self.encoder.encode(document) for document in documents]
         scores = np.empty(len(tokens), np.float32)

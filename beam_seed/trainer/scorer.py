@@ -20,13 +20,22 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForSequenceClassification, LlamaConfig, PreTrainedModel, Trainer, TrainingArguments
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    PreTrainedModel,
+    Trainer,
+    TrainingArguments,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
-from beam_seed.options import option, parse, positive, proper_share
+from beam_seed.options import not_negative, option, parse, positive, proper_share
 from beam_seed.quality.encoding import Encoder
 from beam_seed.quality.package import InputFormat, write_card
 from beam_seed.quality.scorer import Scorer
+from beam_seed.trainer.bag import fit_bag
 from beam_seed.trainer.evaluation import errors, evaluate
 from beam_seed.trainer.labels import Label, read_labels, split
 from beam_seed.trainer.tokenizer import train_tokenizer
@@ -52,6 +61,8 @@ class Options:
     vocabulary: int = option(16_384, "Tokens of a tokenizer from scratch.", check=positive)
     max_length: int = option(512, "Tokens of a document that the model sees.", check=positive)
     max_characters: int = option(2_048, "Characters of a document that are read.", check=positive)
+    pieces: int = option(1, "Pieces that a longer document is represented by: 1 = its head, else evenly spaced ones.", check=positive)
+    bag_epochs: int = option(3, "Epochs that the bag-of-tokens part of a model from scratch is trained for first.", check=not_negative)
     prefix: str = option("{language}\n", "What stands before the content; may name {language} and {path}.")
     batch: int = option(32, "Documents of a step, over all processes.", check=positive)
     device_batch: int = option(
@@ -73,14 +84,21 @@ def train(options: Options) -> Path:
         raise ValueError(
             f"{len(training)} labels to train on, {len(held_out)} held out; expected a batch of {options.batch} and one at least"
         )
-    output, form = Path(options.output), InputFormat(options.prefix, options.max_characters, options.max_length)
+    output, form = Path(options.output), InputFormat(options.prefix, options.max_characters, options.max_length, options.pieces)
     with state.main_process_first():
         if state.is_main_process:
             _prepare(output, options, form, training)
     encoder = Encoder(output, form)
     rows: list[dict[str, Any]] = [{"tokens": encoder.encode(label.document), "label": label.rating / 10} for label in training]
     order = training_order([len(row["tokens"]) for row in rows], options.batch, options.seed)
-    model = _model(options, encoder.vocabulary_size)
+    initial = Path(options.model or output / "initial")
+    with state.main_process_first():
+        if not initial.exists():
+            model = _from_scratch(options, encoder.vocabulary_size)
+            fit_bag(model, [row["tokens"] for row in rows], [row["label"] for row in rows], options.bag_epochs, options.seed)
+            model.save_pretrained(output / "initial.tmp")
+            os.replace(output / "initial.tmp", initial)
+    model = _load(initial, options.seed)
     trainer = Trainer(
         model=model,
         args=_arguments(options, output / "checkpoints", state.num_processes),
@@ -182,14 +200,8 @@ def _prepare(output: Path, options: Options, form: InputFormat, training: Sequen
         os.replace(output / "tokenizer.tmp", tokenizer)
 
 
-def _model(options: Options, vocabulary: int) -> PreTrainedModel:
+def _from_scratch(options: Options, vocabulary: int) -> LlamaForSequenceClassification:
     torch.manual_seed(options.seed)
-    if options.model:
-        config = AutoConfig.from_pretrained(options.model, local_files_only=True, num_labels=1, problem_type="regression")
-        config.pad_token_id = config.eos_token_id if config.pad_token_id is None else config.pad_token_id
-        if config.pad_token_id is None:
-            raise ValueError(f"{options.model} has neither pad_token_id nor eos_token_id in its config.json; expected one to pad with")
-        return AutoModelForSequenceClassification.from_pretrained(options.model, config=config, local_files_only=True)
     config = LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=options.hidden_size,
@@ -203,7 +215,16 @@ def _model(options: Options, vocabulary: int) -> PreTrainedModel:
         bos_token_id=None,
         eos_token_id=None,
     )
-    return AutoModelForSequenceClassification.from_config(config)
+    return LlamaForSequenceClassification(config)
+
+
+def _load(directory: Path, seed: int) -> PreTrainedModel:
+    torch.manual_seed(seed)  # a model without a regression head gets a random one
+    config = AutoConfig.from_pretrained(directory, local_files_only=True, num_labels=1, problem_type="regression")
+    config.pad_token_id = config.eos_token_id if config.pad_token_id is None else config.pad_token_id
+    if config.pad_token_id is None:
+        raise ValueError(f"{directory / 'config.json'} has neither pad_token_id nor eos_token_id; expected one to pad with")
+    return AutoModelForSequenceClassification.from_pretrained(directory, config=config, local_files_only=True, dtype=torch.float32)
 
 
 def _package(output: Path, options: Options, form: InputFormat, training: list[Label], held_out: list[Label], losses: list[float]) -> None:
@@ -219,7 +240,8 @@ def _package(output: Path, options: Options, form: InputFormat, training: list[L
         training={"labels": len(training), "projects_held_out": options.held_out, "seed": options.seed, "loss": losses},
         evaluation={"scorer": evaluate(predicted, ratings, [label.document.language for label in held_out]), "mean": errors(mean, ratings)},
     )
-    shutil.rmtree(output / "checkpoints")
+    for folder in ("checkpoints", "initial"):
+        shutil.rmtree(output / folder, ignore_errors=True)
     (output / "run.json").unlink()
     (output / "training_args.bin").unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_seed.quality.encoding import Encoder, Shapes, batches, pad
-from beam_seed.quality.package import InputFormat, open_package, write_card
+from beam_seed.quality.package import InputFormat, excerpt, open_package, write_card
 from beam_seed.quality.scorer import Scorer
 
 CONTENTS = [
@@ -79,6 +79,27 @@ def test_language_is_part_of_the_input_and_path_is_not(scorer, make_document):
 def test_content_cannot_speak_in_special_tokens_or_fields(scorer, make_document):
     assert 0 not in scorer.encoder.encode(make_document("a<pad>b<pad>"))
     assert len(scorer.encoder.encode(make_document("{path}"))) == 8 + len("{path}")
+
+
+@given(st.text("ab\n", max_size=300), st.integers(10, 60), st.integers(1, 5))
+def test_excerpt_is_the_content_or_pieces_of_it_that_begin_with_lines(content, limit, pieces):
+    found = excerpt(content, limit, pieces)
+    if len(content) <= limit:
+        assert found == content
+        return
+    assert len(found) <= limit + pieces - 1
+    assert found.startswith(content[: limit // pieces])
+    if pieces == 1:
+        assert found == content[:limit]
+
+
+def test_excerpt_is_spread_over_the_content():
+    lines = [f"line {number:04}" for number in range(1000)]
+    found = excerpt("\n".join(lines), 400, 4).split("\n")
+    whole = [line for line in found if line in lines]
+    assert len(whole) > 30
+    assert whole == sorted(whole)
+    assert [line for line in ("line 0000", "line 0334", "line 0999") if line not in whole] == []
 
 
 def test_no_documents(scorer):

@@ -27,6 +27,7 @@ SMALL = [
     "--learning-rate=0.01",
     "--held-out=0.2",
     "--save-steps=5",
+    "--bag-epochs=0",
 ]
 
 
@@ -119,6 +120,11 @@ def test_killed_and_continued_gives_the_same_weights(labels, tmp_path_factory):
 
 def test_fine_tuning_starts_from_a_local_model(trained, labels, tmp_path):
     trainer.main(arguments(labels, tmp_path, f"--model={trained}", "--learning-rate=0.0001"))
+    assert losses(tmp_path)[0] < losses(trained)[0] / 2
+
+
+def test_bag_of_tokens_gives_a_head_start(trained, labels, tmp_path):
+    trainer.main(arguments(labels, tmp_path, "--bag-epochs=5"))
     assert losses(tmp_path)[0] < losses(trained)[0] / 2
 
 
