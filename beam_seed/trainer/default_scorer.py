@@ -56,17 +56,18 @@ def make(options: Options) -> Path:
 
 
 def _settings(labels: Path, options: Options) -> scorer.Options:
-    # Two cores train this in minutes and score over a hundred files a second. Many small steps learn most from one epoch: with 6,000
-    # files, batches of 8 reach a class-balanced MAE of 2.10 where batches of 32 reach 2.24. A third of the texts' excerpts (head, middle,
-    # end) instead of their head, a length in the prefix, or twice the learning rate were no better.
+    # Two cores train this in minutes and score over a hundred files a second. Six pieces of a file say more than its head, which is often
+    # a licence and imports: they lift fastText's rank correlation from 0.50 to 0.58, as much as the whole text does.
     return scorer.Options(
         labels=[str(labels)],
         output=options.output,
-        layers=3,
+        layers=2,
         vocabulary=8192,
+        max_characters=1728,
+        pieces=6,
         batch=8,
         device_batch=8,
-        learning_rate=1.5e-3,
+        learning_rate=4e-4,
         seed=options.seed,
     )
 
