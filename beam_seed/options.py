@@ -100,9 +100,15 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], an
         *dict.fromkeys((f"--{field.name.replace('_', '-')}", f"--{field.name}")),
         dest=field.name,
         action="append",
-        help=field.metadata["help"].replace("%", "%%"),
+        help=_described(field).replace("%", "%%"),
         **extra,
     )
+
+
+def _described(field: dataclasses.Field[Any]) -> str:
+    default = field.default if field.default is not dataclasses.MISSING else ""
+    told = str(default).lower() if isinstance(default, bool) else str(default)
+    return field.metadata["help"] + (f" Default: {told}." if told else "")
 
 
 def parse(options: type[T], argv: Sequence[str], prog: str) -> tuple[T, list[str]]:

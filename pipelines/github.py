@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
+import logging
+import os
 import sys
 import sysconfig
 import time
@@ -54,7 +57,9 @@ class Options:
     demo: bool = opt.option(False, "Read some of the Python packages installed on this machine instead of --input.")
     metadata: str = opt.option("", "Table of repositories (repo, stars, forks, license, created).", kind="read")
     columns: str = opt.option("", "Column map of tables, such as content=text,repo=project; The Stack's names need none.")
-    against: list[str] = opt.option([], "Output folders of earlier runs: what they kept is not taken again; repeatable.", kind="read")
+    against: list[str] = opt.option(
+        [], "Output folders of earlier runs: what their deduplication kept is not taken again; repeatable.", kind="read"
+    )
     near_threshold: float = opt.option(
         0.7, "Jaccard similarity from which a file or repository is a near-duplicate.", check=opt.proper_share
     )
@@ -92,6 +97,7 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
     for name, stage in _stages(pipeline, options).items():
         mark = marks[name] = publish.fingerprint(name, stage.parameters, mark)
         if publish.is_finished(root, name, mark):
+            logging.info("%s: finished in an earlier run, reused", name)
             items = publish.read_stage(root, name)["items"]
             built[name] = pipeline | f"Reuse {name}" >> beam.Create(items, reshuffle=False) | f"Restore {name}" >> beam.Map(stage.decode)
             finished[name] = pipeline | f"Finished {name}" >> beam.Create([None], reshuffle=False)
@@ -248,8 +254,10 @@ def check(options: Options) -> None:
     if bool(options.input) == options.demo:
         raise opt.UsageError(PROG, "argument --input: expected one or more, or --demo instead, and not both")
     for path in options.against:
-        if not storage.exists(publish.stage_path(path, "duplicates")):
-            raise opt.UsageError(PROG, f"argument --against: {path} holds no finished run of beam-seed github")
+        if os.path.normpath(path) == os.path.normpath(options.output):
+            raise opt.UsageError(PROG, f"argument --against: {path} is the --output itself; expected the output of an earlier run")
+        if not storage.exists(storage.join(path, "manifest.json")):
+            raise opt.UsageError(PROG, f"argument --against: {path} holds no finished run of beam-seed github (no manifest.json)")
         bands, own = publish.read_stage(path, "measures")["parameters"]["bands"], optimal_bands(options.near_threshold, NUM_PERM)
         if tuple(bands) != own:
             found = f"{path} was measured with {bands[0]} bands of {bands[1]} rows"
@@ -274,18 +282,42 @@ def _told_as(flag: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        raise opt.UsageError(PROG, f"argument {flag}: {' '.join(str(error).split())}") from None
+        raise opt.UsageError(PROG, f"argument {flag}: {' '.join(str(error).split()).removeprefix(flag + ': ')}") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run the job, tell where the report is. Returns the exit status."""
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     check(options)
-    with Watch(options.output, STAGES):
+    with _alone(options.output), Watch(options.output, STAGES):
         status = launch.run(PROG, lambda pipeline: build(pipeline, options), beam_arguments, options.workers)
-    if status == 0 and options.until == STAGES[-1]:
+    if status:
+        print(f"{PROG}: finished stages are kept; the same command goes on from there", file=sys.stderr)
+    elif options.until == STAGES[-1]:
         print(f"report: {storage.join(options.output, 'report.html')}")
+    else:
+        print(f"stopped after stage {options.until}; the same command without --until goes on from there")
     return status
+
+
+@contextlib.contextmanager
+def _alone(output: str) -> Iterator[None]:
+    """Hold a local output folder for this process alone; the lock ends with the process, however that ends."""
+    if not storage.is_local(output):
+        yield
+        return
+    try:
+        os.makedirs(output, exist_ok=True)
+    except OSError as error:
+        raise opt.UsageError(PROG, f"argument --output: {error}") from None
+    with open(os.path.join(output, ".lock"), "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise opt.UsageError(
+                PROG, f"argument --output: another run is writing to {output}; wait for it, or give another folder"
+            ) from None
+        yield
 
 
 if __name__ == "__main__":

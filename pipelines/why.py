@@ -16,6 +16,9 @@ PROG = "beam-seed why"
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the story of every file of that name. Returns the exit status: 1 where there is none."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in (["-h"], ["--help"]):
+        print(f"usage: {PROG} DIR REPO/PATH\n\nThe whole story of one file. DIR: the --output of a run of beam-seed github.")
+        return 0
     if len(arguments) != 2 or arguments[0].startswith("-"):
         raise UsageError(PROG, f"{len(arguments)} arguments given; expected two: the output folder of a run and REPO/PATH")
     root, name = arguments

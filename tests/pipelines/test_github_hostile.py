@@ -110,7 +110,9 @@ def test_a_full_disk_fails_clearly_and_a_second_run_completes(tmp_path: Path) ->
 
     failed = subprocess.run([*command, "--workers=1"], capture_output=True, text=True, check=False, cwd=REPOSITORY, preexec_fn=no_room)
     assert failed.returncode == 1
-    assert "File too large" in failed.stderr.strip().splitlines()[-1]
+    (told,) = [line for line in failed.stderr.splitlines() if line.startswith("beam-seed github: error:")]
+    assert "File too large" in told
+    assert "goes on from there" in failed.stderr.splitlines()[-1]
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert not list((tmp_path / "out").rglob("*.tmp"))
     assert github.main([*command[4:], "--workers=1"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -139,6 +140,22 @@ def test_an_earlier_run_with_other_bands_is_refused(run: Path, sample: Path, tmp
     with pytest.raises(SystemExit):
         github.main([f"--input={sample / 'trees'}", f"--output={tmp_path}", f"--against={run}", "--near-threshold=0.9", "--score=false"])
     assert "--near-threshold" in capsys.readouterr().err
+
+
+def test_the_output_itself_is_no_earlier_run(run: Path, sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        github.main([f"--input={sample / 'trees'}", f"--output={run}", f"--against={run}", "--score=false"])
+    assert "--against" in capsys.readouterr().err
+    assert (run / "manifest.json").exists()
+
+
+def test_two_runs_do_not_share_a_folder(run: Path, arguments: list[str]) -> None:
+    with open(run / ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = beam_seed("github", *arguments, f"--output={run}", "--workers=1")
+    assert second.returncode == 2
+    assert "another run" in second.stderr
+    assert (run / "manifest.json").exists()
 
 
 def _kept(output: Path, variant: str) -> set[tuple[str, str]]:
