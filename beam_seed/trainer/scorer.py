@@ -251,6 +251,7 @@ def _to_half(output: Path) -> None:
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float16
     for path in output.glob("*.safetensors"):
         save_file({name: weight.to(dtype).contiguous() for name, weight in load_file(path).items()}, path, {"format": "pt"})
+        path.chmod(0o644)  # save_file leaves it to its owner alone
 
 
 def main(argv: Sequence[str] | None = None) -> None:
