@@ -112,8 +112,8 @@ larger scorer with `beam_seed.trainer.scorer`.
 Trained on the rubric's ratings of {card["training"]["labels"]} files from {len(card["training"]["projects"])} open-source projects
 published on PyPI, npm and Debian. It holds weights and byte-pair merges, no text of theirs.
 
-Errors on {card["evaluation"]["scorer"]["files"]} files from {len(card["evaluation"]["projects"])} other projects, on a scale of 0 to 10. The form of
-the input and the learning rate were chosen by these same files, so expect a little more on others:
+Errors on {card["evaluation"]["scorer"]["files"]} files from {len(card["evaluation"]["projects"])} other projects, on a scale of 0 to 10.
+The form of the input and the learning rate were chosen by these same files, so expect a little more on others:
 
 | | MAE | class-balanced MAE | Spearman |
 |---|---|---|---|
