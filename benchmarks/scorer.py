@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import pickle
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -82,14 +83,15 @@ def naive(scorer: Scorer, documents: list[Document]) -> None:
         scorer.forward(pad(tokens, Shape(len(tokens), max(map(len, tokens))), scorer.padding))
 
 
-def through_beam(location: str, batch_tokens: int, accelerator: str, documents: list[Document]) -> None:
+def through_beam(location: str, batch_tokens: int, accelerator: str, path: str) -> None:
+    """Score the documents in a pickle file: in the graph itself they would be pickled by Beam, several times."""
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        keyed = pipeline | beam.Create([None]) | beam.FlatMap(lambda _: _keyed(documents))
+        keyed = pipeline | beam.Create([path]) | beam.FlatMap(_keyed)
         keyed | ScoreQuality(location, batch_tokens, accelerator=accelerator)
 
 
-def _keyed(documents: list[Document]) -> Iterator[tuple[str, Document]]:
-    return ((document.id, document) for document in documents)
+def _keyed(path: str) -> Iterator[tuple[str, Document]]:
+    return ((document.id, document) for document in pickle.loads(Path(path).read_bytes()))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -124,11 +126,14 @@ def main() -> None:
     arguments = parser.parse_args()
     documents = read(arguments.tables, arguments.files)
     with tempfile.TemporaryDirectory() as folder:
+        many, one = Path(folder) / "many.pickle", Path(folder) / "one.pickle"
+        many.write_bytes(pickle.dumps(documents))
+        one.write_bytes(pickle.dumps(documents[:1]))
         location = str(random_scorer(Path(folder))) if arguments.model else arguments.scorer
-        print(json.dumps(measure(location, documents, arguments.device, arguments.rounds), indent=1))
+        print(json.dumps(measure(location, documents, [str(many), str(one)], arguments.device, arguments.rounds), indent=1))
 
 
-def measure(location: str, documents: list[Document], device: str, rounds: int) -> dict[str, float]:
+def measure(location: str, documents: list[Document], files: list[str], device: str, rounds: int) -> dict[str, float]:
     batch_tokens = GPU_BATCH_TOKENS if device == "cuda" else BATCH_TOKENS
     accelerator = "type:any;count:1" if device == "cuda" else ""
     scorer = Scorer.load(location, device, batch_tokens)
@@ -136,8 +141,8 @@ def measure(location: str, documents: list[Document], device: str, rounds: int) 
     padded = padded_tokens(scorer, documents)
     ways: dict[str, Callable[[], object]] = {
         "plain": lambda: scorer.score(documents),
-        "beam": lambda: through_beam(location, batch_tokens, accelerator, documents),
-        "beam of one file": lambda: through_beam(location, batch_tokens, accelerator, documents[:1]),
+        "beam": lambda: through_beam(location, batch_tokens, accelerator, files[0]),
+        "beam of one file": lambda: through_beam(location, batch_tokens, accelerator, files[1]),
         "naive padding": lambda: naive(scorer, documents),
     }
     scorer.score(documents[:64])
