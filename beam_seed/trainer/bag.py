@@ -1,9 +1,10 @@
 """Initial weights of a small scorer from scratch: a bag-of-tokens model of the same structure.
 
 A first layer that attends to all tokens alike averages their embeddings, so a Llama model contains a bag-of-tokens regression: average,
-feed-forward part, head. That part is trained first: it costs no attention and no feed-forward pass for each token, so several epochs of it
-take less time than a tenth of the whole model's one. The rest starts as the identity, and training the whole begins where the bag ends.
-Without this, one epoch from random weights never got to the accuracy of the bag alone (docs of the default scorer have the figures).
+feed-forward part, head. That part is trained first: it costs no attention and no feed-forward pass for each token, so an epoch of it
+takes about a tenth of the whole model's. The rest starts as the identity, and training the whole begins where the bag ends.
+Class-balanced MAE on the default scorer's held-out files: 2.26 after one epoch from random weights (three layers, heads of files), 1.55 to
+1.62 by three to six epochs of the bag alone (files in six pieces), 1.47 by three epochs of the bag and one of the whole.
 """
 
 from __future__ import annotations
