@@ -113,7 +113,7 @@ Trained on the rubric's ratings of {card["training"]["labels"]} files from {len(
 published on PyPI, npm and Debian. It holds weights and byte-pair merges, no text of theirs.
 
 Errors on {card["evaluation"]["scorer"]["files"]} files from {len(card["evaluation"]["projects"])} other projects, on a scale of 0 to 10.
-The form of the input and the learning rate were chosen by these same files, so expect a little more on others:
+The form of the input, the bag-of-tokens start and the learning rate were chosen by these same files: expect more on others:
 
 | | MAE | class-balanced MAE | Spearman |
 |---|---|---|---|
