@@ -45,7 +45,7 @@ class FileChange(NamedTuple):
     old_blob: str  # 40 hex digits; '' for 'A'. Of a submodule, the id of its commit
     new_blob: str  # '' for 'D'
     similarity: int  # per cent, for 'R'; 0 otherwise
-    opaque: str  # why the hunks do not tell the change: 'binary', 'not-utf8', 'too-large'; '' where they tell it whole
+    opaque: str  # why the hunks do not tell the change: 'binary', 'not-utf8', 'too-large' (commit); '' where they tell it whole
     hunks: tuple[Hunk, ...]  # none where only the mode or the path changed, where the file is empty, or opaque
 
 
@@ -62,10 +62,12 @@ class CommitRecord(NamedTuple):
     author_offset: int  # minutes east of UTC
     commit_time: int
     commit_offset: int
-    message: str  # without the newlines at its end; characters that could not be decoded are written as \xff
+    message: str  # without trailers that name people; bytes that could not be decoded are written as \xff
     encoding: str  # of the message; '' where it could not be decoded
-    bot: bool  # whether its author or committer is a program by name or address
+    merge: bool  # whether it has more than one parent
+    bot: bool  # whether its author is a program, by name or address
     changes: tuple[FileChange, ...]  # against the first parent, in git's order (of paths)
+    patch_id: str  # 40 hex digits, see patch.patch_id; '' where no patch was made
     stars: int | None  # None = unknown, as are forks
     forks: int | None
     license: str  # '' = unknown
@@ -81,6 +83,10 @@ class TreeEntry(NamedTuple):
 
 class ObjectError(ValueError):
     """An object is missing, damaged, of another kind, or larger than asked for."""
+
+
+class ObjectTooLargeError(ObjectError):
+    """An object has more bytes than were asked for."""
 
 
 class Objects(Protocol):
