@@ -18,8 +18,7 @@ import time
 from beam_seed.commits.history import CommitReader, Fault, PatchLimits, walk
 from beam_seed.commits.patch import apply_hunks, submodule_content
 from beam_seed.commits.records import SUBMODULE, CommitRecord, FileChange, Objects
-from beam_seed.commits.repository import list_histories, open_history
-from beam_seed.commits.transforms import blank_record
+from beam_seed.commits.repository import blank_record, list_histories, open_history
 from beam_seed.sources.repository import Limits
 
 
@@ -77,7 +76,8 @@ def is_round_trip(objects: Objects, change: FileChange) -> bool:
     return hashlib.sha1(b"blob %d\0" % len(after) + after).hexdigest() == change.new_blob
 
 
-def check(path: str) -> None:
+def check(path: str) -> collections.Counter[str]:
+    """Compare the whole history of the repository at ``path``; returns what was compared. Raises AssertionError at a difference."""
     (unit,) = list_histories(path)
     counts: collections.Counter[str] = collections.Counter()
     ids: dict[str, str] = {}
@@ -85,7 +85,6 @@ def check(path: str) -> None:
         listed = walk(history.store, history.head)
         expected = logged(path)
         reader = CommitReader(history.store, blank_record(unit, None), PatchLimits(files=10**6, patch_bytes=1 << 30), history.shallow)
-        started = time.monotonic()
         for record in reader.read(listed.ids):
             counts["commits"] += 1
             if isinstance(record, Fault):
@@ -104,7 +103,7 @@ def check(path: str) -> None:
             assert b"\0" in git(path, "show", "--format=", "-M", commit), commit
             counts["patch ids of NULs"] += 1
     assert listed.merges == int(git(path, "rev-list", "--count", "--min-parents=2", "HEAD"))
-    print(path, f"{time.monotonic() - started:.0f} s with the comparisons;", ", ".join(f"{n} {what}" for what, n in sorted(counts.items())))
+    return counts
 
 
 def compare(
@@ -130,4 +129,6 @@ def compare(
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
-        check(argument)
+        started = time.monotonic()
+        told = ", ".join(f"{number:,} {what}" for what, number in sorted(check(argument).items()))
+        print(f"{argument}: {told} ({time.monotonic() - started:.0f} s)", flush=True)

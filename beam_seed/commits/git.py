@@ -38,6 +38,7 @@ _CONFIGURATION = f"""\
 \tcommitGraph = false
 \tmultiPackIndex = false
 \thooksPath = /dev/null
+\tbigFileThreshold = 8m
 \tpackedGitWindowSize = 32m
 \tpackedGitLimit = 512m
 \tdeltaBaseCacheLimit = 64m
@@ -194,12 +195,14 @@ class Conversation:
         searched = 0
         while (end := self._buffer.find(self._marker, searched)) < 0:
             searched = max(0, len(self._buffer) - len(self._marker))
-            if len(self._buffer) > max_bytes + len(self._marker):
-                self.close()
+            if searched > max_bytes:
+                self.close()  # sooner than it would be read to its end
                 raise TooLongError(f"git {self._arguments[0]} answered with more than {max_bytes} bytes")
             self._fill()
         answer = bytes(self._buffer[:end])
         del self._buffer[: end + len(self._marker)]
+        if end > max_bytes:
+            raise TooLongError(f"git {self._arguments[0]} answered with {end} bytes; at most {max_bytes} are read")
         return answer
 
     def read_line(self) -> bytes:

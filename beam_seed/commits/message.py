@@ -22,6 +22,9 @@ _BOT = re.compile(
 )
 """Names of programs that commit: GitHub's own mark, 'bot' as a word of its own, and services that are known under a name without it."""
 
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7", "palmos"})
+"""What Python decodes too, but nobody writes messages in: some make lone surrogates, some take quadratic time."""
+
 
 class Commit(NamedTuple):
     tree: str
@@ -70,7 +73,8 @@ def _when(person: bytes) -> tuple[int, int]:
 def _decoded(body: bytes, encoding: str) -> tuple[str, str]:
     try:
         name = codecs.lookup(encoding).name
-        return body.decode(name), name
+        if name not in _NO_CHARSETS:
+            return body.decode(name), name
     except (LookupError, ValueError):  # unknown, or no encoding of text, or not what the message is in
         pass
     try:

@@ -17,9 +17,11 @@ from typing import BinaryIO, NamedTuple
 
 from beam_seed import storage
 from beam_seed.commits import git
+from beam_seed.commits.records import CommitRecord
 from beam_seed.sources.archive import open_archive, temporary_file
 from beam_seed.sources.git import common_folder, git_folder, head_commit, outside_references
-from beam_seed.sources.repository import ArchiveLimitError, Limits, path_fault
+from beam_seed.sources.metadata import RepoMetadata
+from beam_seed.sources.repository import ArchiveLimitError, Limits, display, path_fault
 from beam_seed.sources.units import Unit, list_units, repository_name
 
 BUNDLE_SUFFIX = ".bundle"
@@ -196,3 +198,10 @@ def _unbundled(unit: Unit, folder: str, limits: Limits) -> History:
     if not chosen and len(heads) != 1:
         raise ValueError(f"the bundle names {len(heads)} branches and no HEAD; expected HEAD, main, master or a single branch")
     return History(store, chosen or next(iter(heads.values())), ())
+
+
+def blank_record(unit: Unit, metadata: RepoMetadata | None) -> CommitRecord:
+    """What all records of one repository share; their other fields are empty."""
+    stars, forks, license_name = (metadata.stars, metadata.forks, metadata.license) if metadata else (None, None, "")
+    texts = (display(unit.path), unit.repo)
+    return CommitRecord(*texts, "", (), "", "", 0, 0, 0, 0, "", "", False, False, (), "", stars, forks, license_name)
