@@ -23,8 +23,8 @@ MAX_BYTES = 256 << 10
 """Largest file that is searched, README included; what people write is smaller, and a sample could show no more of it."""
 
 _RULES = Limits(max_bytes=MAX_BYTES)
-_TEXT_CHARACTERS = 16 << 20  # of texts remembered: a file is often shown with several commits in a row
-_TERM_BYTES = 32 << 20  # of counts remembered: what other branches or a revert bring back
+TEXT_CHARACTERS = 16 << 20  # of texts remembered: a file is often shown with several commits in a row
+TERM_BYTES = 32 << 20  # of counts remembered: what other branches or a revert bring back
 _OVERHEAD = 256  # bytes of an entry beside what it holds
 
 Key = TypeVar("Key")
@@ -62,8 +62,8 @@ class Documents:
     def __init__(self, objects: Objects, vocabulary: Vocabulary):
         self._objects = objects
         self._vocabulary = vocabulary
-        self._texts: Recent[tuple[str, str], str | None] = Recent(_TEXT_CHARACTERS)
-        self._counts: Recent[tuple[str, str], TermCounts | None] = Recent(_TERM_BYTES)
+        self._texts: Recent[tuple[str, str], str | None] = Recent(TEXT_CHARACTERS)
+        self._counts: Recent[tuple[str, str], TermCounts | None] = Recent(TERM_BYTES)
 
     def counts(self, path: str, entry: TreeEntry) -> TermCounts | None:
         """The terms of a file and of its path; None where it is not searched. Raises ObjectError where it cannot be read."""

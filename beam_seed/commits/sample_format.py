@@ -104,14 +104,16 @@ class _Parts:
         self.texts: list[str] = []
         self.cut: list[str] = []
         self._counter = counter
+        self._is_full = False  # nothing follows a part that was cut for want of tokens, even if it would fit
 
     def add_text(self, head: str, content: str, limit: int, name: str) -> bool:
         """Add as much of a text as fits; whether it is any."""
-        room = min(limit, self.left) - self._counter.count(head)
+        room = self._room(head, limit)
         text = escape(content if content.endswith("\n") else content + "\n")
         shown = self._counter.fit(text, room) if room > 0 else ""
         if shown != text:
             self.cut.append(name)
+            self._is_full = self._is_full or limit > self.left
             shown = self._counter.fit(text, room - self._counter.count(_CUT_LINE)) if shown else ""
             shown += _CUT_LINE if shown else ""
         if shown:
@@ -124,11 +126,16 @@ class _Parts:
         if not listing.sizes[0]:
             return
         head = f"{TREE}\n"
-        room = min(limit, self.left) - self._counter.count(head)
+        room = self._room(head, limit)
         most = self._counter.most_bytes(room)
         every = len(listing.sizes) - 1
         fitting = (levels for levels in range(every, 0, -1) if listing.sizes[levels] <= most)
         levels = next((levels for levels in fitting if self._counter.count(escape(listing.text(levels))) <= room), 0)
+        wants_tokens = levels < every and limit > self.left
         shown = self.add_text(head, listing.text(levels), limit, "listing")
+        self._is_full = self._is_full or wants_tokens
         if shown and levels < every and "listing" not in self.cut:
             self.cut.append("listing")
+
+    def _room(self, head: str, limit: int) -> int:
+        return 0 if self._is_full else min(limit, self.left) - self._counter.count(head)

@@ -28,6 +28,7 @@ from beam_seed.commits.records import FileChange, Hunk
 from beam_seed.commits.special_tokens import CHANGE, PATHS, escape, unescape
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_MODES = re.compile(r"mode (\d{6})(?: (\d{6}))?")
 _NO_NEWLINE = "\\ No newline at end of file\n"
 _PLAIN_MODE = "100644"
 
@@ -79,7 +80,10 @@ def parse_target(text: str) -> tuple[FileChange, ...]:
         raise ValueError(f"a target begins with the line {PATHS} and ends with a newline; found {text[:40]!r} ... {text[-40:]!r}")
     starts = [number for number, line in enumerate(lines) if line.startswith(CHANGE)] + [len(lines) - 1]
     blocks = {lines[start].removeprefix(CHANGE): lines[start + 1 : end] for start, end in itertools.pairwise(starts)}
+    told_twice = len(blocks) < len(starts) - 1
     changes = tuple(_parse_change(line, blocks) for line in lines[1 : starts[0]])
+    if told_twice or len({change.new_path or change.old_path for change in changes}) < len(changes):
+        raise ValueError("the target tells a file twice; expected one line for each, and at most one block")
     if blocks:
         raise ValueError(f"the target changes {next(iter(blocks))!r}, which is not among its paths")
     return changes
@@ -93,9 +97,8 @@ def _parse_change(line: str, blocks: dict[str, list[str]]) -> FileChange:
     old, new = (unquote(unescape(paths[at])) for at in (0, -1))
     body = blocks.pop(paths[-1], [])
     old_mode, new_mode, opaque, start = _PLAIN_MODE, _PLAIN_MODE, "", 0
-    if body and body[0].startswith("mode "):
-        modes = body[0].split(" ")[1:]
-        old_mode, new_mode, start = modes[0], modes[-1], 1
+    if body and (found := _MODES.fullmatch(body[0])):
+        old_mode, new_mode, start = found[1], found[2] or found[1], 1
     if len(body) > start and body[start].startswith("opaque "):
         opaque, start = body[start].removeprefix("opaque "), start + 1
     if status == "A":

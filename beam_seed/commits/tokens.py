@@ -32,7 +32,7 @@ class EstimatedTokens:
     """Tokens by the number of bytes as UTF-8: no tokenizer needed, the same on every machine."""
 
     bytes_per_token: float = 3.0
-    """The quality scorer's tokenizer, of 8,192 words, takes 3.3 to 3.5 bytes of source code at a time; larger ones take more."""
+    """The quality scorer's tokenizer, of 8,192 words, takes 3.3 to 3.5 bytes of a repository's text at a time; larger ones take more."""
 
     def __post_init__(self) -> None:
         if not self.bytes_per_token > 0:
