@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
-from beam_seed.curation.assemble import Part, assemble_part, plan
+from beam_seed.curation.assemble import CorpusRows, Part, assemble_part, plan
 from beam_seed.curation.datasets import QUALITY, Shard, shard_path, table_of, write_table
 from beam_seed.curation.decide import Kept, Rule, decide_shard, score_histogram
 from beam_seed.curation.measure import measure_shard
@@ -20,6 +20,7 @@ from beam_seed.near_dedup.lsh import Bands
 from beam_seed.quality.threshold import ScoreHistogram
 from beam_seed.quality.transforms import ScoreQuality
 from beam_seed.records import Document
+from beam_seed.report.job import Job
 from beam_seed.rules.rules import Limits as RuleLimits
 from beam_seed.sources.columns import ColumnMap
 from beam_seed.sources.metadata import NO_METADATA, MetadataIndex, load_metadata
@@ -192,11 +193,12 @@ def _merge_histograms(packed: Iterable[bytes]) -> bytes:
 
 @dataclass
 class AssembleCorpora(beam.PTransform):
-    """What shards have left to the parts of the corpora, once written. ``scorer``: fingerprint, '' where nothing was scored."""
+    """What shards have left to the parts of the job's corpora, once written."""
 
     root: str
     target_bytes: int
-    scorer: str
+    job: Job
+    corpus_rows: CorpusRows
 
     def expand(self, kept: Any) -> Any:
         return (
@@ -208,5 +210,5 @@ class AssembleCorpora(beam.PTransform):
         )
 
     def _assemble(self, part: Part) -> Part:
-        assemble_part(self.root, part, self.scorer)
+        assemble_part(self.root, part, self.job, self.corpus_rows)
         return part
