@@ -108,8 +108,10 @@ def write_verdicts(
     """Write a shard's ``verdicts/``, ``rejected/`` and ``failed/``; returns what it has in each of ``variants``.
 
     documents: id, source, repo, path, size (bytes) and language of each. fates: of each, row by row the same documents.
-    verdicts: a row for each, with a boolean column for each variant and whatever the corpora need.
+    verdicts: a row for each, with id, a boolean column for each variant, and whatever the corpora need; ValueError where one is missing.
     """
+    if missing := {"id", *variants} - set(verdicts.column_names):
+        raise ValueError(f"the verdicts lack {sorted(missing)}; found columns {verdicts.column_names}; expected id and each variant")
     rejected: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     for document, own in zip(documents, fates, strict=True):

@@ -10,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import toy_job
 
 from beam_seed.curation import publish
+from beam_seed.curation.decide import Kept, write_verdicts
 from beam_seed.curation.job import GITHUB
 from beam_seed.report.job import Job
 from pipelines import cli, github
@@ -248,3 +250,13 @@ class TestJob:
 def test_progress_counts_the_watched_datasets(collected: Path, tmp_path: Path) -> None:
     assert Watch(str(tmp_path), toy_job.PROGRAM.watched)._line() == "documents: reading the input"
     assert Watch(str(collected), toy_job.PROGRAM.watched)._line().startswith("verdicts: 2 of 2 shards, 7 documents")
+
+
+def test_verdicts_without_a_needed_column_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"the verdicts lack \['id', 'notes'\]; found columns \['words'\]"):
+        write_verdicts(str(tmp_path), 0, [], [], pa.table({"words": []}), ("notes",))
+
+
+def test_a_shard_without_documents(tmp_path: Path) -> None:
+    nothing = pa.schema([("id", pa.string()), ("notes", pa.bool_())]).empty_table()
+    assert write_verdicts(str(tmp_path), 0, [], [], nothing, ("notes",)) == [Kept("notes", 0, 0, 0)]

@@ -79,7 +79,7 @@ def job_stages(pipeline: beam.Pipeline, options: Options, files: Sequence[str]) 
         "documents": stages.Stage(
             ("documents/*", "rejected/read-*", "failed/read-*", "_work/tally/read-*"),
             {},
-            lambda _: pipeline | "Files" >> beam.Create(list(enumerate(files)), reshuffle=False) | "Read" >> beam.MapTuple(read, root),
+            lambda _: pipeline | "Files" >> beam.Create(list(enumerate(files)), reshuffle=False) | "Read" >> beam.Map(read, root),
             stages.encode_bucket,
             stages.decode_bucket,
         ),
@@ -109,7 +109,8 @@ def job_stages(pipeline: beam.Pipeline, options: Options, files: Sequence[str]) 
     }
 
 
-def read(number: int, path: str, root: str) -> Bucket:
+def read(numbered: tuple[int, str], root: str) -> Bucket:
+    number, path = numbered
     return write_bucket(number, notes_of(path), root, 1 << 20, DOCUMENTS, "notes")
 
 
@@ -150,7 +151,8 @@ def decide(shard: Shard, root: str, least: int, packed: Mapping[int, Any]) -> li
         else:
             fates.append({"notes": None})
     sizes = [duplicates[row]["size"] if row in duplicates and duplicates[row]["rule"] == "kept" else 1 for row in range(len(words))]
-    verdicts = pa.table({"notes": [fate["notes"] is None for fate in fates], "words": words, "cluster_size": sizes})
+    ids = [row["id"] for row in documents]
+    verdicts = pa.table({"id": ids, "notes": [fate["notes"] is None for fate in fates], "words": words, "cluster_size": sizes})
     return write_verdicts(root, shard.number, [row | {"language": ""} for row in documents], fates, verdicts, NOTES.variants)
 
 
