@@ -13,14 +13,17 @@ from typing import Any
 import apache_beam as beam
 
 from beam_seed import options as opt
+from beam_seed import storage
 from beam_seed.curation import transforms as steps
 from beam_seed.curation.assemble import Part, code_rows
 from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept, Rule
 from beam_seed.curation.job import GITHUB
+from beam_seed.curation.score_transforms import ScoreSurvivors
 from beam_seed.curation.summary import Run
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
+from beam_seed.quality import cache
 from beam_seed.quality.package import open_package
 from beam_seed.rules.rules import Limits as RuleLimits
 from beam_seed.sources.columns import ColumnMap
@@ -69,6 +72,9 @@ class Options:
     drop_lowest: float = opt.option(0.10, "Share of the files with the lowest quality that is dropped.", check=opt.share)
     drop_by: str = opt.option("files", "What the share is a share of.", choices=("files", "bytes"))
     drop_per: str = opt.option("all", "Whether the share holds over all files or within each language.", choices=("all", "language"))
+    cache: str = opt.option(
+        "", "Folder of the scores of earlier runs, which are not computed again; without it, _cache in the output.", kind="write"
+    )
     accelerator: str = opt.option("", "Accelerator of the scoring step, such as type:nvidia-l4;count:1;install-nvidia-driver.")
     shard_bytes: int = opt.option(32 << 20, "Bytes of text in a shard of the intermediate datasets.", check=opt.positive)
     corpus_shard_bytes: int = opt.option(256 << 20, "Bytes of text in a file of the corpora.", check=opt.positive)
@@ -89,9 +95,14 @@ def _model(options: Options) -> str:
     return open_package(options.scorer).fingerprint if options.score else ""
 
 
+def _known_scores(options: Options) -> str:
+    cached = options.cache or storage.join(options.output, "_cache")
+    return cache.folder(cached, _model(options), bool(options.accelerator))
+
+
 def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
     root, bands = options.output, optimal_bands(options.near_threshold, NUM_PERM)
-    model = _model(options)
+    model, scorer = _model(options), options.scorer if options.score else None
     read, rules = ReadLimits(), RuleLimits()
     rule = Rule(options.near_threshold, options.drop_lowest, options.drop_by, options.drop_per)
     patterns = patterns_of(options)
@@ -125,10 +136,11 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
         "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
         "scores": Stage(
             ("syntax/*", "quality/*"),
-            {"scorer": model},
+            {"scorer": model, "accelerated": bool(options.accelerator)},
             lambda built: (
                 built["measures"]
-                | "Score survivors" >> steps.ScoreSurvivors(root, options.score, options.scorer, options.accelerator, built["duplicates"])
+                | "Score survivors"
+                >> ScoreSurvivors(root, scorer, options.accelerator, _known_scores(options), options.partitions, built["duplicates"])
             ),
             decode=lambda item: Shard(**item),
         ),

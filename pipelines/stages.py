@@ -36,7 +36,7 @@ from pipelines.progress import Watch
 REPORT = "report"  # the last stage of every job; it leaves no record, so every run writes its report anew
 
 # Where a run writes and how many processes it uses say nothing about what comes out.
-_UNTOLD = ("input", "output", "workers", "until", "accelerator", "partitions", "rounds")
+_UNTOLD = ("input", "output", "cache", "workers", "until", "accelerator", "partitions", "rounds")
 
 
 class Stage(NamedTuple):
