@@ -16,9 +16,8 @@ import numpy as np
 from beam_seed.commits.bm25 import Index
 from beam_seed.commits.documents import Documents
 from beam_seed.commits.listing import Folder, Folders, Listing
-from beam_seed.commits.paths import quote
 from beam_seed.commits.records import EMPTY_TREE, FOLDER, LINK, SUBMODULE, ObjectError, Objects, TreeEntry
-from beam_seed.commits.terms import TermCounts, Vocabulary, add_counts
+from beam_seed.commits.terms import TermCounts, Vocabulary
 
 FILES = 5
 """Files of a context (Seed-Coder, section 2.3.1: "top 5")."""
@@ -97,8 +96,8 @@ class ContextBuilder:
             del self._unread[path]
         self._renumber()
 
-    def _add(self, path: str, entry: TreeEntry, counts: TermCounts) -> None:
-        number = self._index.add(add_counts(counts, self._vocabulary.count(quote(path))))
+    def _add(self, path: str, entry: TreeEntry, counts: tuple[TermCounts, TermCounts]) -> None:
+        number = self._index.add(*counts)
         self._numbers[path] = number
         if number == len(self._files):
             self._files.append((path, entry))

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from beam_seed.commits.paths import quote
 from beam_seed.commits.records import LINK, SUBMODULE, Objects, ObjectTooLargeError, TreeEntry
 from beam_seed.commits.terms import TermCounts, Vocabulary
 from beam_seed.languages.detect import detect
@@ -63,16 +64,17 @@ class Documents:
         self._objects = objects
         self._vocabulary = vocabulary
         self._texts: Recent[tuple[str, str], str | None] = Recent(TEXT_CHARACTERS)
-        self._counts: Recent[tuple[str, str], TermCounts | None] = Recent(TERM_BYTES)
+        self._counts: Recent[tuple[str, str], TermCounts | None] = Recent(TERM_BYTES)  # by name and content id, or by path and ''
 
-    def counts(self, path: str, entry: TreeEntry) -> TermCounts | None:
+    def counts(self, path: str, entry: TreeEntry) -> tuple[TermCounts, TermCounts] | None:
         """The terms of a file and of its path; None where it is not searched. Raises ObjectError where it cannot be read."""
         if entry.mode in (LINK, SUBMODULE) or vendored_folder(path.rpartition("/")[0]):
             return None
-        return self._counts.get((entry.name, entry.id), lambda: self._count(entry))
+        content = self._counts.get((entry.name, entry.id), lambda: self._sized(self.text(entry)))
+        of_path = self._counts.get((path, ""), lambda: self._sized(quote(path)))
+        return None if content is None or of_path is None else (content, of_path)
 
-    def _count(self, entry: TreeEntry) -> tuple[TermCounts | None, int]:
-        text = self.text(entry)
+    def _sized(self, text: str | None) -> tuple[TermCounts | None, int]:
         if text is None:
             return None, _OVERHEAD
         counts = self._vocabulary.count(text)

@@ -23,6 +23,8 @@ SPARE_WORDS = 400_000
 """Words remembered beyond twice those in use; about 200 bytes each."""
 
 _WORD = re.compile(r"\w+")
+# A run of these and of all bytes of other scripts has the same words by itself as in its text; splitting bytes takes a third of the time.
+_RUNS = bytes(byte if byte >= 0x80 or chr(byte).isalnum() or byte == ord("_") else ord(" ") for byte in range(256))
 # Capitals are ASCII's: re cannot tell those of other scripts from small letters.
 _PART = re.compile(r"\d+|[A-Z]+(?![^\W\dA-Z_])|[A-Z]?[^\W\dA-Z_]+")
 
@@ -57,22 +59,17 @@ class TermCounts(NamedTuple):
         return int(self.counts.sum())
 
 
-def add_counts(first: TermCounts, second: TermCounts) -> TermCounts:
-    """The counts of both texts together."""
-    return _sum_by_term(np.concatenate([first.terms, second.terms]), np.concatenate([first.counts, second.counts]))
-
-
 def _sum_by_term(terms: npt.NDArray[np.int32], counts: npt.NDArray[np.int32]) -> TermCounts:
     unique, inverse = np.unique(terms, return_inverse=True)
     return TermCounts(unique, np.bincount(inverse, counts, len(unique)).astype(np.int32))
 
 
 class Vocabulary:
-    """Numbers terms, and remembers the terms of every word so that each is split once."""
+    """Numbers terms, and remembers the terms of every run of word characters, so that each is split once."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._words: dict[str, tuple[int, ...]] = {}
+        self._runs: dict[bytes, tuple[int, ...]] = {}
 
     def __len__(self) -> int:
         """One more than the largest number in use."""
@@ -80,20 +77,18 @@ class Vocabulary:
 
     def count(self, text: str) -> TermCounts:
         """The terms of ``text``; those not met before are numbered."""
-        words = Counter(_WORD.findall(text))
-        found = [*map(self._words.get, words)]
-        terms = (
-            [self._learn(word) if known is None else known for word, known in zip(words, found, strict=True)] if None in found else found
-        )
+        runs = Counter(text.encode("utf-8", "replace").translate(_RUNS).split())
+        found = [*map(self._runs.get, runs)]
+        terms = [self._learn(run) if known is None else known for run, known in zip(runs, found, strict=True)] if None in found else found
         widths = np.fromiter(map(len, terms), np.int64, len(terms))  # type: ignore[arg-type]
-        counts = np.fromiter(words.values(), np.int32, len(terms))
+        counts = np.fromiter(runs.values(), np.int32, len(terms))
         flat = np.fromiter(chain.from_iterable(terms), np.int32, int(widths.sum()))  # type: ignore[arg-type]
         return _sum_by_term(flat, np.repeat(counts, widths))
 
-    def _learn(self, word: str) -> tuple[int, ...]:
-        numbers = tuple(self._numbers.setdefault(term, len(self._numbers)) for term in split(word))
-        if len(word) <= MAX_WORD:
-            self._words[word] = numbers
+    def _learn(self, run: bytes) -> tuple[int, ...]:
+        numbers = tuple(self._numbers.setdefault(term, len(self._numbers)) for term in terms_of(run.decode()))
+        if len(run) <= MAX_WORD:
+            self._runs[run] = numbers
         return numbers
 
     def known(self, text: str) -> TermCounts:
@@ -103,11 +98,11 @@ class Vocabulary:
 
     def is_full(self, used: int) -> bool:
         """Whether most of what is remembered is no longer used, ``used`` being the number of terms that are."""
-        return max(len(self._words), len(self._numbers)) > 4 * used + SPARE_WORDS
+        return max(len(self._runs), len(self._numbers)) > 4 * used + SPARE_WORDS
 
     def keep(self, used: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Forget all words and the terms that are not ``used`` [terms]; the new number of every old one (of no meaning where forgotten)."""
         renumbered = (np.cumsum(used) - 1).astype(np.int32)
         self._numbers = {term: int(renumbered[number]) for term, number in self._numbers.items() if used[number]}
-        self._words = {}
+        self._runs = {}
         return renumbered

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from beam_seed.commits import terms
-from beam_seed.commits.terms import MAX_WORD, TermCounts, Vocabulary, add_counts, split, terms_of
+from beam_seed.commits.terms import MAX_WORD, TermCounts, Vocabulary, split, terms_of
 
 pieces = st.sampled_from(["fooBar", "foo", "Bar", "x1", "HTTPServer", "_", "naïve", "变量", " ", "\n", ".", "é", "A"])
 texts = st.one_of(st.text(max_size=60), st.lists(pieces, max_size=30).map("".join))
@@ -77,15 +77,6 @@ def test_counts_are_those_of_the_terms(batch):
         for term, number in zip(dict.fromkeys(terms_of(text)), known.terms.tolist(), strict=True):
             assert numbers.setdefault(term, number) == number
     assert len(set(numbers.values())) == len(numbers) == len(vocabulary)
-
-
-@given(texts, texts)
-def test_counts_of_two_texts_add_up(first, second):
-    vocabulary = Vocabulary()
-    added = add_counts(vocabulary.count(first), vocabulary.count(second))
-    both = vocabulary.count(first + "\n" + second)
-    assert added.terms.tolist() == both.terms.tolist()
-    assert added.counts.tolist() == both.counts.tolist()
 
 
 def test_what_was_never_counted_is_not_known():
