@@ -28,6 +28,7 @@ import numpy as np
 from beam_seed.commits.bm25 import K1, B
 from beam_seed.commits.context import FILES, README_EXTENSIONS, Context, ContextBuilder, FoundFile
 from beam_seed.commits.documents import MAX_BYTES, text_of
+from beam_seed.commits.generated import is_generated
 from beam_seed.commits.history import CommitReader, walk
 from beam_seed.commits.listing import Folders, Listing
 from beam_seed.commits.objects import GitObjects
@@ -130,7 +131,7 @@ def check_out(repository: str, tree: str, folder: Path) -> None:
 
 
 def search(folder: Path, message: str, listing: Listing) -> Context:
-    texts = {path: text for path, text in read_files(folder) if not vendored_folder(path.rpartition("/")[0])}
+    texts = {path: text for path, text in read_files(folder) if not vendored_folder(path.rpartition("/")[0]) and not is_generated(path)}
     readmes = {path: "/" not in path and path.lower().removeprefix("readme") for path in texts if path.lower().startswith("readme")}
     ranked = sorted((README_EXTENSIONS.index(end), path) for path, end in readmes.items() if end in README_EXTENSIONS)
     readme = ranked[0][1] if ranked else ""

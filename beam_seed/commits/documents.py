@@ -1,8 +1,9 @@
 """Which files of a snapshot are searched, and what is remembered of them.
 
-A file is searched where it is a regular file, no folder above it is vendored (``sources.vendored``), it has at most ``MAX_BYTES``, decodes
-to text (``sources.decode``) and passes the hand-written rules (``rules.rules``): it is not empty, generated, a lock file or minified, and
-has no over-long lines. All but the folder and the size is a matter of its name and content, and judged once for both.
+A file is searched where it is a regular file, no folder above it is vendored (``sources.vendored``), its name is not that of a lock file or
+of another that a tool writes (``generated``), it has at most ``MAX_BYTES``, decodes to text (``sources.decode``) and passes the
+hand-written rules (``rules.rules``): it is not empty, generated or minified, and has no over-long lines. All but the folder is a matter of
+its name and content, and judged once for both.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from beam_seed.commits.generated import is_generated
 from beam_seed.commits.paths import quote
 from beam_seed.commits.records import LINK, SUBMODULE, Objects, ObjectTooLargeError, TreeEntry
 from beam_seed.commits.terms import TermCounts, Vocabulary
@@ -68,7 +70,7 @@ class Documents:
 
     def counts(self, path: str, entry: TreeEntry) -> tuple[TermCounts, TermCounts] | None:
         """The terms of a file and of its path; None where it is not searched. Raises ObjectError where it cannot be read."""
-        if entry.mode in (LINK, SUBMODULE) or vendored_folder(path.rpartition("/")[0]):
+        if entry.mode in (LINK, SUBMODULE) or is_generated(entry.name) or vendored_folder(path.rpartition("/")[0]):
             return None
         content = self._counts.get((entry.name, entry.id), lambda: self._sized(self.text(entry)))
         of_path = self._counts.get((path, ""), lambda: self._sized(quote(path)))

@@ -22,8 +22,8 @@ MAX_DEPTH = 128
 MAX_ENTRIES = 1_000_000
 """Files and folders of one snapshot, as many as an archive may have: a few small trees that name each other can claim billions."""
 
-SPARE_FOLDERS = 10_000
-"""Folders remembered beyond twice those of the snapshot: what other branches need again."""
+SPARE_ENTRIES = 100_000
+"""Entries of folders remembered beyond twice those of the snapshot, at about 300 bytes each: what other branches need again."""
 
 _INDENT = "  "
 _TOO_DEEP = f"folders are nested more than {MAX_DEPTH} deep"
@@ -54,6 +54,7 @@ class Folders:
     def __init__(self, objects: Objects):
         self._objects = objects
         self._folders: dict[str, Folder] = {}
+        self._remembered = 0  # entries of all of them
 
     def snapshot(self, tree: str) -> Folder:
         """The folder at the root of a snapshot. Raises ObjectError where one below it cannot be read or it claims too much."""
@@ -64,7 +65,8 @@ class Folders:
 
     def forget(self, tree: str) -> None:
         """Where much more is remembered than the snapshot ``tree`` has, forget all that is not in it."""
-        if len(self._folders) <= 2 * self._folder(tree, 0).folders + SPARE_FOLDERS:
+        root = self._folder(tree, 0)
+        if self._remembered <= 2 * (root.files + root.folders) + SPARE_ENTRIES:
             return
         found, waiting = {tree}, [tree]
         while waiting:
@@ -72,6 +74,7 @@ class Folders:
             found |= below
             waiting += below
         self._folders = {oid: self._folders[oid] for oid in found}
+        self._remembered = sum(len(folder.entries) for folder in self._folders.values())
 
     def _folder(self, tree: str, depth: int) -> Folder:
         known = self._folders.get(tree)
@@ -87,6 +90,7 @@ class Folders:
         if folder.height > MAX_DEPTH:  # not seen on the way down where what is below was known
             raise ObjectError(_TOO_DEEP)
         self._folders[tree] = folder
+        self._remembered += len(entries)
         return folder
 
     def _measured(self, entries: tuple[TreeEntry, ...], below: list[Folder]) -> Folder:

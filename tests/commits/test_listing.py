@@ -104,13 +104,13 @@ def test_a_tree_is_read_once(objects):
 
 
 def test_what_the_snapshot_does_not_need_is_forgotten(objects, monkeypatch):
-    monkeypatch.setattr(listing, "SPARE_FOLDERS", 10)
+    monkeypatch.setattr(listing, "SPARE_ENTRIES", 10)
     folders = Folders(objects)
     for number in range(100):
-        tree = objects.snapshot({"a/b/c": bytes([number]), "d/e": b""})
-        folders.snapshot(tree)
+        tree = objects.snapshot({"a/b/c": bytes([number]), "d/e": b""} | {f"{name}": b"" for name in range(30)})
+        root = folders.snapshot(tree)
+        assert sum(len(folder.entries) for folder in folders._folders.values()) <= 2 * (root.files + root.folders) + 10 + 34
         folders.forget(tree)
-        assert len(folders._folders) <= 2 * 4 + 10 + 3
         assert folders.difference(EMPTY_TREE, tree).added
 
 
