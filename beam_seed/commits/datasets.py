@@ -80,7 +80,8 @@ SAMPLE_VERDICTS = pa.schema(
 
 CORPUS = pa.schema(
     [
-        *(DOCUMENTS.field(name) for name in ("id", "source", "repo", "path", "revision", "content", "language", "size", "sha256")),
+        *(DOCUMENTS.field(name) for name in ("id", "source", "repo", "path", "revision", "content", "size", "sha256")),
+        pa.field("language", pa.string()),  # null where the target changes no file of a known one
         _field("target_offset", pa.int64()),  # characters of content before the target
         *(DOCUMENTS.field(name) for name in ("license", "stars", "forks", "created")),
         *_OWN,

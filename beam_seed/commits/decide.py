@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from beam_seed.commits.datasets import COMMITS, CORPUS, SAMPLE_VERDICTS
 from beam_seed.curation.datasets import DUPLICATES, QUALITY, read_groups, read_table, shard_path, write_table
@@ -117,6 +118,7 @@ def corpus_rows(documents: pa.Table, verdicts: pa.Table, variant: str, scorer: s
     prompts, targets = documents["prompt"].to_pylist(), documents["content"].to_pylist()
     columns: Mapping[str, Any] = {name: documents[name] for name in documents.column_names if name in CORPUS.names} | {
         "content": pa.array([prompt + target for prompt, target in zip(prompts, targets, strict=True)], pa.large_string()),
+        "language": pc.if_else(pc.equal(documents["language"], ""), None, documents["language"]),
         "target_offset": pa.array(list(map(len, prompts)), pa.int64()),
         "cluster_id": documents["id"],
         "cluster_size": verdicts["cluster_size"],
