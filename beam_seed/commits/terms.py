@@ -20,7 +20,7 @@ MAX_WORD = 64
 """Characters of the longest word with terms: identifiers are shorter, digests and encoded data are not."""
 
 SPARE_WORDS = 200_000
-"""Words remembered beyond four times the terms in use, at about 250 bytes each. Where there are more, all but those in use are forgotten."""
+"""Words remembered beyond four times the terms in use, at about 250 bytes each. Where there are more, the unused ones are forgotten."""
 
 _WORD = re.compile(r"\w+")
 # A run of these and of all bytes of other scripts has the same words by itself as in its text; splitting bytes takes a third of the time.
