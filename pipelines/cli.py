@@ -10,6 +10,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
     "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
+    "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "why": ("pipelines.why", "the whole story of one file of a finished run"),
 }
 
