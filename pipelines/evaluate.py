@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with storage.open_write(storage.join(options.output, "evaluation.html")) as page:
         page.write(render(found).encode())
     figures = found["figures"]
-    print(f"MAE {figures['mae']}, class-balanced {figures['class_balanced_mae']}, Spearman {figures['spearman']} on {figures['files']:,} files")
+    print(f"MAE {figures['mae']} (balanced {figures['class_balanced_mae']}), Spearman {figures['spearman']}, {figures['files']:,} files")
     print(f"see {storage.join(options.output, 'evaluation.html')}")
     return 0
 

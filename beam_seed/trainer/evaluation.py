@@ -100,7 +100,7 @@ def _interval(values: Numbers) -> list[float] | None:
 
 
 def boxes(predicted: Numbers, ratings: Numbers) -> list[dict[str, Any]]:
-    """Of the predictions for each rating that occurs: median, quartiles, whiskers (1.5 times the quartiles' distance), mean, outliers' number."""
+    """Of the predictions for each rating that occurs: median, quartiles, whiskers (1.5 times the box), mean, number of outliers."""
     classes = np.rint(ratings)
     found = []
     for rating in RATINGS:
@@ -123,7 +123,7 @@ def drops(scores: Numbers, ratings: Numbers, sizes: npt.NDArray[np.integer]) -> 
     histogram.add(scores)
     poor, found = ratings <= POOR, []
     for share in DROPS:
-        threshold = histogram.threshold(share)
+        threshold = histogram.thresholds(share)[""]
         dropped = scores < threshold
         found.append(
             {

@@ -17,7 +17,7 @@ _NAMES = {_INK: "--ink", _SOFT: "--soft", _LINE: "--line", _KEPT: "--kept", _DRO
 
 _SIZE = (4.6, 3.4)  # inches: letters are still 9 pixels high where a phone shows the figure 330 pixels wide
 
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "evaluation",  # ids by content, else they are random and no two pages are equal
     "font.size": 9,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from beam_seed.report.text import visible
 from beam_seed.trainer.agreement import agree, same_files
 from beam_seed.trainer.evaluation import POOR, Numbers, boxes, drops, errors, evaluate, intervals, kept_curve
 from beam_seed.trainer.evaluation_figures import box_plot, curve_plot
-from beam_seed.trainer.labels import Label, project_name
+from beam_seed.trainer.labels import Label, oracles, project_name
 
 FORMAT = "beam_seed.evaluation/1"
 
@@ -78,12 +77,6 @@ def against(first: Sequence[Label], second: Sequence[Label], labels: Sequence[La
         ours, theirs = (np.array([label.rating for label in side]) for side in zip(*pairs, strict=True))
         scorer = {"files": len(pairs), "first": errors(predicted, ours), "second": errors(predicted, theirs)}
     return {**found, "scorer": scorer, "oracles": oracles(second)}
-
-
-def oracles(labels: Sequence[Label]) -> list[dict[str, Any]]:
-    """Who rated how many of the files, most first."""
-    counts = Counter(label.oracle for label in labels)
-    return [{**oracle._asdict(), "files": count} for oracle, count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))]
 
 
 def render(evaluation: dict[str, Any]) -> str:

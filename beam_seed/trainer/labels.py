@@ -8,15 +8,17 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beam_seed.records import Document, document_id
+from beam_seed.records import Document, make_document
 
 NEEDED = ("content", "language", "path", "rating")
+_File = tuple[str, str | io.BytesIO]  # its name, and what to read it from
 OPTIONAL = ("repo", "oracle", "model", "prompt_version")
 
 
@@ -43,7 +45,7 @@ def read_labels(patterns: Sequence[str]) -> list[Label]:
     """
     labels: list[Label] = []
     for pattern in patterns:
-        files = list(_objects(pattern) if pattern.startswith("gs://") else _local_files(pattern))
+        files = _objects(pattern) if pattern.startswith("gs://") else _local_files(pattern)
         if not files:
             raise FileNotFoundError(f"{pattern} matches no file; expected Parquet files with {', '.join(NEEDED)}")
         for name, file in files:
@@ -51,26 +53,27 @@ def read_labels(patterns: Sequence[str]) -> list[Label]:
     return labels
 
 
-def _local_files(pattern: str) -> Iterator[tuple[str, str]]:
+def _local_files(pattern: str) -> list[_File]:
     if os.path.isdir(pattern):
         pattern = os.path.join(glob.escape(pattern), "*.parquet")
-    for name in sorted(glob.glob(pattern)):
-        yield name, name
+    return [(name, name) for name in sorted(glob.glob(pattern))]
 
 
-def _objects(pattern: str) -> Iterator[tuple[str, io.BytesIO]]:
+def _objects(pattern: str) -> list[_File]:
     # Not by Beam's file systems: a trainer's machine needs no Beam.
     from google.api_core.exceptions import GoogleAPIError
     from google.cloud import storage
 
     bucket, _, name = pattern.removeprefix("gs://").partition("/")
     wanted = [name, name.rstrip("/") + "/*.parquet"]
+    found: list[_File] = []
     try:
         for blob in storage.Client().list_blobs(bucket, prefix=re.split(r"[*?\[]", name, maxsplit=1)[0]):  # sorted by name
             if any(blob.name.count("/") == each.count("/") and fnmatch.fnmatchcase(blob.name, each) for each in wanted):
-                yield f"gs://{bucket}/{blob.name}", io.BytesIO(blob.download_as_bytes())
+                found.append((f"gs://{bucket}/{blob.name}", io.BytesIO(blob.download_as_bytes())))
     except GoogleAPIError as error:
         raise FileNotFoundError(f"{pattern} cannot be read ({error}); expected Parquet files with {', '.join(NEEDED)}") from error
+    return found
 
 
 def _labels_of(name: str, file: str | io.BytesIO) -> list[Label]:
@@ -91,12 +94,11 @@ def _label(row: dict[str, Any], file: str) -> Label:
         raise ValueError(f"{file} has {type(content).__name__} as content of {path}; expected text")
     if not isinstance(rating, int | float) or not 0 <= rating <= 10:
         raise ValueError(f"{file} has the rating {rating!r} for {path}; expected 0 to 10")
-    data = content.encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(data).hexdigest()
-    document = Document(
-        document_id("", repo, path), "", repo, path, "", content, len(data), digest, "", None, None, "", language
+    return Label(
+        make_document(repo, path, content, language=language),
+        float(rating),
+        Oracle(*(str(row.get(column) or "") for column in Oracle._fields)),
     )
-    return Label(document, float(rating), Oracle(*(str(row.get(column) or "") for column in Oracle._fields)))
 
 
 def project_of(repo: str) -> str:
@@ -107,6 +109,12 @@ def project_of(repo: str) -> str:
 def project_name(label: Label) -> str:
     """The project of a label's file; a file without a repository is a project of its own."""
     return project_of(label.document.repo) or label.document.id
+
+
+def oracles(labels: Sequence[Label]) -> list[dict[str, Any]]:
+    """Who rated how many of the files, most first."""
+    counts = Counter(label.oracle for label in labels)
+    return [{**oracle._asdict(), "files": count} for oracle, count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))]
 
 
 def split(labels: Sequence[Label], held_out: float) -> tuple[list[Label], list[Label]]:
