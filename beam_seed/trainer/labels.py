@@ -84,7 +84,11 @@ def _labels_of(name: str, file: str | io.BytesIO) -> list[Label]:
     if missing := [column for column in NEEDED if column not in table.column_names]:
         raise ValueError(f"{name} has the columns {table.column_names}; expected also {', '.join(missing)}")
     known = [column for column in (*NEEDED, *OPTIONAL) if column in table.column_names]
-    return [_label(row, name) for row in table.select(known).to_pylist()]
+    try:
+        rows = table.select(known).to_pylist()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} has text that is no UTF-8 ({error}); expected a table that was written as UTF-8") from error
+    return [_label(row, name) for row in rows]
 
 
 def _label(row: dict[str, Any], file: str) -> Label:

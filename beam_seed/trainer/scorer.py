@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -181,7 +182,7 @@ def _arguments(options: Options, checkpoints: Path, processes: int) -> TrainingA
         train_sampling_strategy="sequential",
         dataloader_pin_memory=gpu,
         remove_unused_columns=False,
-        logging_steps=10,
+        logging_steps=math.gcd(10, options.save_steps),  # a mean over steps before and after a checkpoint would not survive a kill
         include_num_input_tokens_seen="non_padding",  # and with it tokens per second in every line of the log
         save_steps=options.save_steps,
         save_total_limit=2,

@@ -50,6 +50,10 @@ def test_a_file_that_is_no_table_is_named(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 cut off")
     with pytest.raises(ValueError, match=r"a\.parquet is no Parquet file"):
         read_labels([str(tmp_path)])
+    broken = pa.table({**{name: ["x"] for name in ("content", "language")}, "path": [b"\xff"], "rating": [1]})
+    pq.write_table(broken.set_column(2, "path", broken["path"].chunk(0).view(pa.string())), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"a\.parquet has text that is no UTF-8"):
+        read_labels([str(tmp_path)])
     with pytest.raises(FileNotFoundError, match="matches no file"):
         read_labels([str(tmp_path / "none")])
 
