@@ -95,17 +95,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise opt.UsageError(PROG, f"argument --{name}: none given; see {PROG} --help")
     try:
         found = evaluate(options)
+        _write(found, options.output)
     except (OSError, ValueError) as error:
         raise opt.UsageError(PROG, str(error)) from error
-    from beam_seed.trainer.evaluation_report import render
-
-    storage.write_json(storage.join(options.output, "evaluation.json"), found)
-    with storage.open_write(storage.join(options.output, "evaluation.html")) as page:
-        page.write(render(found).encode())
     figures = found["figures"]
     print(f"MAE {figures['mae']} (balanced {figures['class_balanced_mae']}), Spearman {figures['spearman']}, {figures['files']:,} files")
     print(f"see {storage.join(options.output, 'evaluation.html')}")
     return 0
+
+
+def _write(found: dict[str, Any], output: str) -> None:
+    from beam_seed.trainer.evaluation_report import render
+
+    storage.write_json(storage.join(output, "evaluation.json"), found)
+    with storage.open_write(storage.join(output, "evaluation.html")) as page:
+        page.write(render(found).encode())
 
 
 if __name__ == "__main__":

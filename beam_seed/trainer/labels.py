@@ -62,6 +62,7 @@ def _local_files(pattern: str) -> list[_File]:
 def _objects(pattern: str) -> list[_File]:
     # Not by Beam's file systems: a trainer's machine needs no Beam.
     from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
     from google.cloud import storage
 
     bucket, _, name = pattern.removeprefix("gs://").partition("/")
@@ -71,7 +72,7 @@ def _objects(pattern: str) -> list[_File]:
         for blob in storage.Client().list_blobs(bucket, prefix=re.split(r"[*?\[]", name, maxsplit=1)[0]):  # sorted by name
             if any(blob.name.count("/") == each.count("/") and fnmatch.fnmatchcase(blob.name, each) for each in wanted):
                 found.append((f"gs://{bucket}/{blob.name}", io.BytesIO(blob.download_as_bytes())))
-    except GoogleAPIError as error:
+    except (GoogleAPIError, GoogleAuthError) as error:
         raise FileNotFoundError(f"{pattern} cannot be read ({error}); expected Parquet files with {', '.join(NEEDED)}") from error
     return found
 

@@ -39,6 +39,7 @@ SMALL = [
 
 
 PROGRAM = ("-m", "beam_seed.trainer.scorer")
+SHARDED = (str(Path(__file__).parent / "fsdp_on_cpu.py"),)
 
 
 @pytest.fixture(scope="module")
@@ -156,9 +157,8 @@ def test_accumulated_passes_have_the_loss_curve_of_one(trained, labels, tmp_path
 
 @pytest.mark.slow
 def test_sharded_over_two_processes_it_learns_the_same(trained, labels, tmp_path):
-    """FSDP proper: sharded parameters, a checkpoint in the middle, one whole file of weights at the end."""
-    program = [str(Path(__file__).parent / "fsdp_on_cpu.py")]
-    sharded = run(labels, tmp_path, "--fsdp", processes=2, program=program)
+    """FSDP proper: sharded parameters, whole checkpoints in the middle, one whole file of weights at the end."""
+    sharded = run(labels, tmp_path, "--fsdp", processes=2, program=SHARDED)
     assert (tmp_path / "sharded.txt").read_text() == "model.embed_tokens model.layers.0 model.norm"
     (tmp_path / "sharded.txt").unlink()
     assert losses(sharded) == pytest.approx(losses(trained), rel=SAME_CURVE)
@@ -171,11 +171,11 @@ def test_sharding_without_gpus_is_refused(labels, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
-def test_killed_and_continued_gives_the_same_weights(labels, tmp_path_factory, processes):
-    uninterrupted = run(labels, tmp_path_factory.mktemp("uninterrupted"), processes=processes)
+@pytest.mark.parametrize(("processes", "flags", "program"), [(1, [], PROGRAM), (2, [], PROGRAM), (2, ["--fsdp"], SHARDED)])
+def test_killed_and_continued_gives_the_same_weights(labels, tmp_path_factory, processes, flags, program):
+    uninterrupted = run(labels, tmp_path_factory.mktemp("uninterrupted"), *flags, processes=processes, program=program)
     tmp_path = tmp_path_factory.mktemp("interrupted")
-    process = start(labels, tmp_path, processes=processes)
+    process = start(labels, tmp_path, *flags, processes=processes, program=program)
     while not list((tmp_path / "checkpoints").glob("checkpoint-*/trainer_state.json")):
         assert process.poll() is None, process.stderr.read()[-3000:]
         time.sleep(0.02)
@@ -184,7 +184,7 @@ def test_killed_and_continued_gives_the_same_weights(labels, tmp_path_factory, p
     cut_short = tmp_path / "checkpoints" / "checkpoint-999999"
     cut_short.mkdir()
     (cut_short / "model.safetensors").write_bytes(b"cut off")
-    run(labels, tmp_path, processes=processes)
+    run(labels, tmp_path, *flags, processes=processes, program=program)
     expected, found = load_file(uninterrupted / "model.safetensors"), load_file(tmp_path / "model.safetensors")
     assert expected.keys() == found.keys()
     assert all((expected[name] == found[name]).all() for name in expected)
