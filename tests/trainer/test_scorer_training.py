@@ -22,6 +22,7 @@ from beam_seed.trainer import scorer as trainer
 from beam_seed.trainer.labels import read_labels, split
 from beam_seed.trainer.packaging import count_parameters
 from beam_seed.trainer.tokenizer import train_tokenizer
+from pipelines.evaluate import Options, evaluate
 
 SMALL = [
     "--hidden-size=32",
@@ -131,6 +132,15 @@ def test_the_cards_tell_what_it_was_trained_on(trained, labels):
     assert f"On {len(held_out)} files" in readme
     assert f"{count_parameters(trained):,} parameters" in readme
     assert card["fingerprint"] in readme
+
+
+def test_evaluate_finds_what_the_card_says(trained, labels):
+    """The split is the trainer's own, whose share is in the card."""
+    found = evaluate(Options(scorer=str(trained), labels=[str(labels)]))
+    card = json.loads((trained / "scorer.json").read_text())
+    assert found["labels"]["held_out"] == 0.2
+    assert {name: found["figures"][name] for name in card["evaluation"]["scorer"]} == card["evaluation"]["scorer"]
+    assert found["baselines"]["mean"] == card["evaluation"]["mean"]
 
 
 # Two processes add the same gradients in another order. That differs in the seventh digit at first; 58 steps of Adam, which divides by the
