@@ -1,12 +1,15 @@
 """``beam-seed evaluate`` on a handful of files, with the shipped scorer."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from beam_seed import storage
 from beam_seed.quality.package import open_package
 from beam_seed.quality.rubric import rate
 from beam_seed.quality.scorer import Scorer
@@ -23,6 +26,15 @@ def write(folder, rows):
     folder.mkdir(exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "a.parquet")
     return str(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Files this small only make threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +139,29 @@ def test_wrong_command_lines(folders, rows, tmp_path, capsys):
     assert "expected one at least, or --split=all" in refused(capsys, f"--labels={seen}", output)
 
 
-def test_it_is_a_command(capsys):
+def test_it_is_a_command(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["beam-seed"])  # the command sets it, for Beam to read
     with pytest.raises(SystemExit, match="0"):
         cli.main(["evaluate", "--help"])
     assert "--against-labels" in capsys.readouterr().out
+
+
+def test_everything_in_a_bucket(folders, tmp_path, monkeypatch):
+    server_module = pytest.importorskip("gcp_storage_emulator.server")
+    server = server_module.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
+    server.start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.socket.getsockname()[1]}")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
+    monkeypatch.setattr("apache_beam.internal.gcp.auth._Credentials._credentials_init", True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    try:
+        for path in (*open_package("").directory.iterdir(), Path(folders[0]) / "a.parquet"):
+            with storage.open_write(f"gs://bucket/{'labels' if path.suffix == '.parquet' else 'scorer'}/{path.name}") as out:
+                out.write(path.read_bytes())
+        assert run("--scorer=gs://bucket/scorer", "--labels=gs://bucket/labels", "--output=gs://bucket/out") == 0
+        found = storage.read_json("gs://bucket/out/evaluation.json")
+        assert found["scorer"]["fingerprint"] == open_package("").fingerprint
+        with storage.open_read("gs://bucket/out/evaluation.html") as page:
+            assert page.read().startswith(b"<!doctype html>")
+    finally:
+        server.stop()
