@@ -28,7 +28,9 @@ def package(directory: Path, form: InputFormat, training: Sequence[Label], held_
     _to_half(directory)
     write_card(directory, form)
     ratings = np.array([label.rating for label in held_out])
-    predicted = 10 * Scorer.load(str(directory)).score([label.document for label in held_out])
+    predicted = 10 * Scorer.load(str(directory), "cuda" if torch.cuda.is_available() else "cpu").score(
+        [label.document for label in held_out]
+    )
     mean = np.full_like(ratings, np.mean([label.rating for label in training]))
     evaluation = {
         "scorer": evaluate(predicted, ratings, [label.document.language for label in held_out]),

@@ -77,7 +77,10 @@ class Options:
 
 
 def train(options: Options) -> Path:
-    """Train, package and evaluate; returns the scorer's directory. Raises ValueError or FileNotFoundError on what cannot be trained."""
+    """Train, package and evaluate; returns the scorer's directory, which the first process finishes.
+
+    Raises ValueError or FileNotFoundError on what cannot be trained.
+    """
     logging.disable_progress_bar()  # one for every file of every checkpoint
     state = PartialState(cpu=not torch.cuda.is_available())
     _check_places(options)
@@ -113,12 +116,11 @@ def train(options: Options) -> Path:
         raise ValueError(f"fsdp shards a model over GPUs and there are {torch.cuda.device_count()}; expected two at least, else no --fsdp")
     trainer.train(resume_from_checkpoint=_last_checkpoint(output / "checkpoints"))
     trainer.save_model(str(output))
-    if state.is_main_process:
+    if state.is_main_process:  # the others are done: evaluation may take longer than a barrier waits
         facts = {name: getattr(options, name) for name in ("batch", "learning_rate", "seed")}
         facts |= {"start": Path(options.model).name or "from scratch", "projects_held_out": options.held_out}
         package(output, form, training, held_out, facts | progress(trainer.state.log_history))
         _remove_leftovers(output)
-    state.wait_for_everyone()
     return output
 
 
