@@ -11,6 +11,7 @@ COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
     "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
     "score": ("pipelines.score", "Parquet tables of files to their rows with quality, without the lowest"),
+    "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "why": ("pipelines.why", "the whole story of one file of a finished run"),
 }
 
