@@ -10,6 +10,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
     "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
+    "sample": ("pipelines.sample", "so many files of each language, drawn from a corpus, for an oracle to label"),
     "why": ("pipelines.why", "the whole story of one file of a finished run"),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
@@ -289,7 +288,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run the job, tell where the report is. Returns the exit status."""
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     check(options)
-    with _alone(options.output), Watch(options.output, STAGES):
+    with launch.alone(PROG, options.output), Watch(options.output, STAGES):
         status = launch.run(PROG, lambda pipeline: build(pipeline, options), beam_arguments, options.workers)
     if status:
         print(f"{PROG}: finished stages are kept; the same command goes on from there", file=sys.stderr)
@@ -298,26 +297,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print(f"stopped after stage {options.until}; the same command without --until goes on from there")
     return status
-
-
-@contextlib.contextmanager
-def _alone(output: str) -> Iterator[None]:
-    """Hold a local output folder for this process alone; the lock ends with the process, however that ends."""
-    if not storage.is_local(output):
-        yield
-        return
-    try:
-        os.makedirs(output, exist_ok=True)
-    except OSError as error:
-        raise opt.UsageError(PROG, f"argument --output: {error}") from None
-    with open(os.path.join(output, ".lock"), "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise opt.UsageError(
-                PROG, f"argument --output: another run is writing to {output}; wait for it, or give another folder"
-            ) from None
-        yield
 
 
 if __name__ == "__main__":

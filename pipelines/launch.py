@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
+
+from beam_seed import storage
+from beam_seed.options import UsageError
 
 LOCAL_RUNNER = "FnApiRunner"
 
@@ -46,3 +51,28 @@ def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[s
     if state != "DONE":
         print(f"{prog}: error: the job ended in state {state}; expected DONE; see the log of the runner", file=sys.stderr)
     return 0 if state == "DONE" else 1
+
+
+@contextlib.contextmanager
+def alone(prog: str, output: str) -> Iterator[None]:
+    """Hold a local output folder for this process alone; the lock ends with the process, however that ends."""
+    if not storage.is_local(output):
+        yield
+        return
+    try:
+        os.makedirs(output, exist_ok=True)
+    except OSError as error:
+        raise UsageError(prog, f"argument --output: {error}") from None
+    with open(os.path.join(output, ".lock"), "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(prog, f"argument --output: another run is writing to {output}; wait for it, or give another folder") from None
+        yield
+
+
+def clear(output: str, *datasets: str) -> None:
+    """Remove what an earlier run left in ``output``: names or globs, the record of a finished run first."""
+    for pattern in datasets:
+        for info in storage.match(storage.join(storage.escape(output), *pattern.split("/"))):
+            storage.delete_tree(info.path)
