@@ -11,6 +11,7 @@ COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
     "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
     "sample": ("pipelines.sample", "so many files of each language, drawn from a corpus, for an oracle to label"),
+    "label": ("pipelines.label", "an oracle rates the files of a sample: a large model behind an endpoint, or the rubric"),
     "why": ("pipelines.why", "the whole story of one file of a finished run"),
 }
 

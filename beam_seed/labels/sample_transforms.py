@@ -21,7 +21,7 @@ from beam_seed.records import Document
 _PARTS = 64
 _BATCH = 1 << 16  # candidates in a packed batch, 5 MB: enough that a part's share of it is worth an element
 
-SHARD_ROWS = 2048  # of a sample: 10 MB of source code, what one worker labels as one task
+SHARD_ROWS = 512  # of a sample: what one worker labels as one task, minutes of it where a large model is asked
 
 
 class Chosen(NamedTuple):
