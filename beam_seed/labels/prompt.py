@@ -55,7 +55,7 @@ PROMPT_VERSION = hashlib.blake2b("\0".join((SYSTEM, USER, _CUT)).encode(), diges
 
 # <|im_start|>, <｜User｜>, <[fim-suffix]>, [INST], <<SYS>>, <start_of_turn>, <s>: what published chat templates begin and end turns with.
 _TURN_MARK = re.compile(
-    r"(<)(?=[|｜][^<>\n]{1,40}[|｜]>|\[[^\[\]<>\n]{1,40}\]>|<\s*/?SYS\s*>>|/?(?:s|bos|eos|unk|pad|(?:start|end)_of_turn|"
+    r"(<)(?=[|｜][^<>\s]{1,40}[|｜]>|\[[^\[\]<>\s]{1,40}\]>|<\s*/?SYS\s*>>|/?(?:s|bos|eos|unk|pad|(?:start|end)_of_turn|"
     r"(?:begin|end)_of_(?:text|sentence))>)|(\[)(?=/?INST\]|/?(?:SYSTEM|AVAILABLE|TOOL)_[A-Z]+\])",
     re.IGNORECASE,
 )
