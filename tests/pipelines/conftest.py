@@ -27,6 +27,8 @@ def _load(name: str, folder: Path = Path(__file__).parent, file: str = "") -> Mo
 sample_input = _load("sample_input")
 oracle = _load("oracle")
 tiny_scorer = _load("tiny_scorer", Path(__file__).parents[1] / "quality", "conftest")
+scripted = _load("scripted_labels", Path(__file__).parents[1] / "labels", "conftest")
+start_endpoint = scripted.start_endpoint
 
 
 def inputs(root: Path) -> list[str]:
