@@ -60,9 +60,7 @@ class Options:
     range_commits: int = opt.option(5_000, "Commits of one history that one worker reads at a time.", check=opt.positive)
     shard_bytes: int = opt.option(32 << 20, "Bytes of text in a shard of the intermediate datasets.", check=opt.positive)
     corpus_shard_bytes: int = opt.option(256 << 20, "Bytes of text in a file of the corpus.", check=opt.positive)
-    partitions: int = opt.option(
-        16, "Parts of the hash space of deduplication; more above 50 million commits.", check=opt.positive
-    )
+    partitions: int = opt.option(16, "Parts of the hash space of deduplication; more above 50 million commits.", check=opt.positive)
     rounds: int = opt.option(ROUNDS, "Rounds of connected components; the job fails where they do not suffice.", check=opt.positive)
     until: str = opt.option(REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)

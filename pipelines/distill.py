@@ -1,7 +1,8 @@
 """``beam-seed distill``: an oracle's judgement into a scorer of your own, and a corpus judged by it.
 
-The recipe's loop in one command (Seed-Coder, arXiv 2506.03524, code quality filter): sample a corpus, let an oracle rate the sample, train a
-scorer on the ratings, evaluate it, score the corpus and drop the lowest. Each step is a command of its own, which is told before it runs.
+The recipe's loop in one command (Seed-Coder, arXiv 2506.03524, code quality filter): sample a corpus, let an oracle rate the sample,
+train a scorer on the ratings, evaluate it, score the corpus and drop the lowest. Each step is a command of its own, which is told before
+it runs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from beam_seed import __version__, storage
 from beam_seed import options as opt
 from beam_seed.curation import publish
+from beam_seed.labels.tables import NEEDED
 from pipelines import launch
 from pipelines.tables import find_tables, fingerprint
 
@@ -71,7 +73,7 @@ def steps(options: Options) -> list[Step]:
 
 
 def run(options: Options, listing: str) -> int:
-    """Run the steps that are not finished. Returns the exit status of the one that failed, else 0. ``listing``: fingerprint of the input."""
+    """Run the steps that are not finished; the exit status of the one that failed, else 0. ``listing``: fingerprint of the input."""
     mark = publish.fingerprint("corpus", [__version__, listing], "")
     for step in steps(options):
         mark = publish.fingerprint(step.name, step.command, mark)

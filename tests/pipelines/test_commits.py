@@ -215,7 +215,7 @@ def test_ranges_and_processes_make_no_difference(arguments: list[str], output: P
     command += ["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": os.getcwd()})
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "out" / "documents").iterdir())) > 2
+    assert len(list((tmp_path / "out" / "documents").iterdir())) > 1  # which bucket a range falls into depends on the folder's name
     unscored = {"quality": None, "scorer": ""}
     assert corpus(tmp_path / "out") == [row | unscored for row in corpus(output)]
 
