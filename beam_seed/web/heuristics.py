@@ -1,0 +1,55 @@
+"""Heuristics: the few pages that need no model to be dropped. Seed-Coder (arXiv 2506.03524, 3.3) names one, fewer than ten words."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NamedTuple
+
+from beam_seed.records import Rejected, reject
+from beam_seed.web.records import Page
+
+STAGE = "heuristics"
+
+
+class Limits(NamedTuple):
+    """What a page must keep to. Zero-word, link and damage limits are shares or counts of its main content."""
+
+    min_words: int = 10  # the paper's
+    # Tables of contents, tag clouds and directories are above it; prose with many references is below a half.
+    max_link_share: float = 0.85
+    # One character in a hundred is damage that a reader sees in every paragraph; a stray one in a right page is no reason.
+    max_damaged_share: float = 0.01
+    # Error pages say little else; an article about an error says more.
+    error_page_words: int = 120
+
+
+# Whole titles, or their beginning or end where a site's name is added.
+_ERROR_TITLE = re.compile(
+    r"^\W*(?:(?:error\s*:?\s*)?(?:400|401|403|404|410|429|500|502|503|504)\b|(?:page|file|document|object) (?:was )?not found\b|not found\b"
+    r"|forbidden\b|access denied\b|bad gateway\b|service (?:temporarily )?unavailable\b|internal server error\b|just a moment\b"
+    r"|attention required\b|are you (?:a )?(?:human|robot)\b|security check\b|checking your browser\b|domain (?:for sale|parked)\b)"
+    r"|\b(?:404|page not found|access denied|domain for sale)\W*$",
+    re.IGNORECASE,
+)
+
+
+def judge_page(page: Page, limits: Limits) -> Page | Rejected:
+    """The page itself, or the first rule it breaks.
+
+    too-few-words: under ten words of main content. error-page: a title of an HTTP error, a robot check or a parked domain, and hardly any
+    words. damaged-text: replacement characters. mostly-links: links are most of the text.
+    """
+    document, facts = page
+    if facts.words < limits.min_words:
+        return reject(document, STAGE, "too-few-words", facts.words, limits.min_words)
+    if facts.words < limits.error_page_words and _ERROR_TITLE.search(facts.title):
+        told = json.dumps({"title": facts.title[:200]}, ensure_ascii=False)
+        return reject(document, STAGE, "error-page", facts.words, limits.error_page_words, told)
+    damaged = document.content.count("�") / len(document.content)
+    if damaged > limits.max_damaged_share:
+        return reject(document, STAGE, "damaged-text", damaged, limits.max_damaged_share, json.dumps({"charset": facts.charset}))
+    # A page of code is not told by its links, whatever surrounds the code.
+    if facts.link_share > limits.max_link_share and not facts.code_blocks:
+        return reject(document, STAGE, "mostly-links", facts.link_share, limits.max_link_share)
+    return page
