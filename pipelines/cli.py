@@ -10,6 +10,8 @@ from collections.abc import Sequence
 COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
     "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
+    "train-relevance": ("pipelines.train_relevance", "pages to the fastText model that recalls code-related ones"),
+    "train-categories": ("pipelines.train_categories", "pages to the fastText model that tells their form and function"),
     "why": ("pipelines.why", "the whole story of one file of a finished run"),
 }
 

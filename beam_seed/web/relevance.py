@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from beam_seed import storage
 from beam_seed.quality.package import excerpt
 from beam_seed.web.markdown_text import without_code_blocks, without_link_targets, words_text
+from beam_seed.web.package import open_package
 
-CARD, MODEL = "relevance.json", "model.bin"
+KIND = "relevance"
 RELEVANT, OTHER = "__label__code", "__label__other"
 
 
@@ -41,7 +36,6 @@ class Model(NamedTuple):
     text: TextFormat
     threshold: float  # pages that score it or more are relevant
     fingerprint: str  # 32 hex digits, of all that decides a verdict
-    card: dict[str, Any]
 
     def score(self, pages: Sequence[tuple[str, str]]) -> npt.NDArray[np.float64]:
         """Probability of relevance of each (title, Markdown), float64 ``[pages]`` from 0 to 1."""
@@ -102,42 +96,8 @@ def precision_recall(scores: npt.NDArray[np.float64], relevant: npt.NDArray[np.b
     return [quality_at(scores, relevant, threshold) for threshold in thresholds]
 
 
-def fingerprint(model: bytes, text: TextFormat, threshold: float) -> str:
-    """Digest of all that decides a verdict: the model's bytes, what it reads of a page, the threshold."""
-    digest = hashlib.sha256(json.dumps([text._asdict(), threshold], sort_keys=True).encode())
-    digest.update(model)
-    return digest.hexdigest()[:32]
-
-
-@functools.lru_cache(maxsize=2)  # once for each worker process
 def open_model(location: str) -> Model:
-    """The model in folder ``location``, local or on any file system Beam reads.
-
-    Raises FileNotFoundError where a file is missing, ValueError where the card does not fit the model.
-    """
-    for name in (CARD, MODEL):
-        if not storage.exists(storage.join(location, name)):
-            raise FileNotFoundError(f"{location} has no {name}; expected a folder that beam-seed train-relevance wrote")
-    with storage.open_read(storage.join(location, MODEL)) as file:
-        data = file.read()
-    try:
-        card = storage.read_json(storage.join(location, CARD))
-        text, threshold, told = TextFormat(**card["text"]), float(card["threshold"]), card["fingerprint"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{location}/{CARD} is no card ({type(error).__name__}: {error}); expected text, threshold and fingerprint"
-        ) from error
-    found = fingerprint(data, text, threshold)
-    if told != found:
-        raise ValueError(f"{location} has fingerprint {found} but its {CARD} says {told}; a file was changed or cut off: copy it again")
-    return Model(load_fasttext(data), text, threshold, found, card)
-
-
-def load_fasttext(data: bytes) -> Any:
-    """A fastText model from the bytes of its file. Raises ValueError where they are none."""
-    import fasttext
-
-    with tempfile.TemporaryDirectory() as folder:  # fastText loads from local paths only
-        path = Path(folder) / MODEL
-        path.write_bytes(data)
-        return fasttext.load_model(str(path))
+    """The model in folder ``location``, local or on any file system Beam reads. Raises as ``package.open_package`` does."""
+    package = open_package(location, KIND)
+    text, threshold = TextFormat(**package.card["decides"]["text"]), float(package.card["decides"]["threshold"])
+    return Model(package.model, text, threshold, package.fingerprint)
