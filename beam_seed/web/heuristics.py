@@ -24,11 +24,14 @@ class Limits(NamedTuple):
     error_page_words: int = 120
 
 
-# Whole titles, or their beginning or end where a site's name is added.
+# Whole titles, or their beginning or end where a site's name is added. A number needs what makes it an error's.
+_CODE = r"(?:400|401|403|404|410|429|500|502|503|504)"
 _ERROR_TITLE = re.compile(
-    r"^\W*(?:(?:error\s*:?\s*)?(?:400|401|403|404|410|429|500|502|503|504)\b|(?:page|file|document|object) (?:was )?not found\b|not found\b"
-    r"|forbidden\b|access denied\b|bad gateway\b|service (?:temporarily )?unavailable\b|internal server error\b|just a moment\b"
-    r"|attention required\b|are you (?:a )?(?:human|robot)\b|security check\b|checking your browser\b|domain (?:for sale|parked)\b)"
+    rf"^\W*(?:error\W*{_CODE}\b|{_CODE}(?:\W*$|\s*[-–—|:]"
+    r"|\s+(?:error|bad|not|page|file|forbidden|unauthorized|gone|too many|internal|service)\b)"
+    r"|(?:page|file|document|object) (?:was )?not found\b|not found\b|forbidden\W*$|access denied\b|bad gateway\b"
+    r"|service (?:temporarily )?unavailable\b|internal server error\b|just a moment\b|attention required\b|are you (?:a )?(?:human|robot)\b"
+    r"|security check\b|checking your browser\b|domain (?:for sale|parked)\b)"
     r"|\b(?:404|page not found|access denied|domain for sale)\W*$",
     re.IGNORECASE,
 )

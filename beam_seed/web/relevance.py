@@ -43,14 +43,14 @@ class Model(NamedTuple):
 
 
 def score_lines(model: Any, lines: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Probability of RELEVANT of each line, float64 ``[lines]``; 0 for a line without any word that the model knows."""
+    """Probability of RELEVANT of each line, float64 ``[lines]``. Of a line of unknown words it is the model's prior."""
     if not lines:
         return np.empty(0)
     labels, probabilities = model.predict(list(lines), k=1)
-    # A line of unknown words has no label at all. The model's own sums end a rounding step above one.
+    # The model's own sums may end a rounding step above one.
     return np.array(
         [
-            0.0 if not len(label) else min(float(p[0]), 1.0) if label[0] == RELEVANT else max(1.0 - float(p[0]), 0.0)
+            min(float(p[0]), 1.0) if label[0] == RELEVANT else max(1.0 - float(p[0]), 0.0)
             for label, p in zip(labels, probabilities, strict=True)
         ]
     )

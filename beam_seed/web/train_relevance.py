@@ -37,8 +37,12 @@ def train_relevance(files: Sequence[str], output: str, recall: float, text: Text
     Raises ValueError where the pages do not suffice, or the target recall would recall every page.
     """
     lines = relevance_lines(files, text)
-    if not lines:
-        raise ValueError(f"no page of the {len(files)} files could be labelled; expected pages with code blocks, and hosts without any")
+    found = sum(line.label == RELEVANT for line in lines)
+    if found in (0, len(lines)):
+        raise ValueError(
+            f"{found} pages are relevant and {len(lines) - found} are not; expected some of both: pages with code blocks, and pages "
+            "without code tags of hosts without code; give more input, or pages with a column 'label'"
+        )
     training, validation = split_by_host(lines, settings.seed)
     model, data = train(training, settings)
     relevant = np.array([line.label == RELEVANT for line in validation])
@@ -53,8 +57,8 @@ def train_relevance(files: Sequence[str], output: str, recall: float, text: Text
         "validation": _counts(validation) | chosen._asdict() | {"average_precision": _average_precision(scores, relevant)},
         "curve": [point._asdict() for point in curve],
     }
-    found = write_package(output, data, KIND, decides, _readme(told, curve), **told)
-    return Result(found, chosen, len(training), len(validation))
+    fingerprint = write_package(output, data, KIND, decides, _readme(told, curve), **told)
+    return Result(fingerprint, chosen, len(training), len(validation))
 
 
 def _counts(lines: Sequence[Line]) -> dict[str, int]:
