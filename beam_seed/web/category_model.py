@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from beam_seed.quality.package import excerpt
-from beam_seed.records import Document
 from beam_seed.web.categories import NAMES, Found, load_rules, strong_rule, weak_rule
 from beam_seed.web.markdown_text import without_link_targets, words_text
 from beam_seed.web.package import open_package
-from beam_seed.web.records import Facts, Page
+from beam_seed.web.records import Page
 
 KIND = "categories"
 LABEL = "__label__"
@@ -21,31 +20,31 @@ _CHARACTERS, _PIECES = 800, 2
 _SEGMENT_WORD = re.compile(r"[a-z]{2,20}")
 
 
-def features(document: Document, facts: Facts) -> str:
+def features(page: Page) -> str:
     """One line of tokens for fastText: words of the path, markup names, structure in steps, words of title and text.
 
     Neither the host nor any markup name or generator that a rule knows is in it: rules have decided those pages, and a model that is
     trained on such pages must learn what else they have in common.
     """
     known = load_rules().markup
-    path = [f"path:{word}" for word in _SEGMENT_WORD.findall(document.path.lower())[:12]]
-    names = [f"name:{name}" for name in facts.markup.split() if name not in known]
-    text = excerpt(document.content, _CHARACTERS, _PIECES)
-    return " ".join([*path, *names, *_structure(document, facts), words_text(without_link_targets(f"{facts.title}\n{text}"))])
+    path = [f"path:{word}" for word in _SEGMENT_WORD.findall(page.path.lower())[:12]]
+    names = [f"name:{name}" for name in page.markup.split() if name not in known]
+    text = excerpt(page.content, _CHARACTERS, _PIECES)
+    return " ".join([*path, *names, *_structure(page), words_text(without_link_targets(f"{page.title}\n{text}"))])
 
 
-def _structure(document: Document, facts: Facts) -> list[str]:
-    lines = document.content.split("\n")
+def _structure(page: Page) -> list[str]:
+    lines = page.content.split("\n")
     counts = {
-        "words": facts.words,
-        "blocks": facts.code_blocks,
-        "tags": facts.code_tags,
-        "links": round(facts.link_share * 16),
+        "words": page.words,
+        "blocks": page.code_blocks,
+        "tags": page.code_tags,
+        "links": round(page.link_share * 16),
         "headings": sum(line.startswith("#") for line in lines),
         "rows": sum(line.startswith("|") for line in lines),
         "items": sum(line.lstrip().startswith(("- ", "* ")) for line in lines),
-        "depth": document.path.count("/"),
-        "query": document.path.count("="),
+        "depth": page.path.count("/"),
+        "query": page.path.count("="),
     }
     return [f"{name}:{count.bit_length()}" for name, count in counts.items()]
 
@@ -66,14 +65,14 @@ def open_model(location: str) -> Model:
 
 def classify(pages: Sequence[Page], model: Model | None) -> list[Found]:
     """The category of each page: by host, markup or generator; else by the model where it is certain; else by the path, or 'other'."""
-    found = [strong_rule(page.document.repo, page.facts.generator, page.facts.markup) for page in pages]
+    found = [strong_rule(page.repo, page.generator, page.markup) for page in pages]
     open_rows = [row for row, each in enumerate(found) if each is None]
     if model is not None and open_rows:
-        lines = [features(pages[row].document, pages[row].facts) for row in open_rows]
+        lines = [features(pages[row]) for row in open_rows]
         for row, (category, probability) in zip(open_rows, predict(model.fasttext, lines), strict=True):
             if probability >= model.min_probability:
                 found[row] = Found(category, "model")
-    return [each or weak_rule(page.document.path) for each, page in zip(found, pages, strict=True)]
+    return [each or weak_rule(page.path) for each, page in zip(found, pages, strict=True)]
 
 
 def predict(fasttext_model: Any, lines: Sequence[str]) -> list[tuple[str, float]]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from beam_seed.curation.datasets import DOCUMENTS, read_groups
-from beam_seed.records import Document
-from beam_seed.web.records import Facts, Page
+from beam_seed.curation.datasets import DOCUMENTS, read_groups, table_of
+from beam_seed.web.records import Page
 
-FACTS = pa.schema(
+PAGES = pa.schema(  # the fields of records.Page
     [
+        *DOCUMENTS,
         pa.field("url", pa.string(), nullable=False),
         pa.field("title", pa.string(), nullable=False),
         pa.field("charset", pa.string(), nullable=False),
@@ -25,19 +25,13 @@ FACTS = pa.schema(
     ]
 )
 
-PAGES = pa.schema([*DOCUMENTS, *FACTS])
-
 
 def pages_table(pages: Sequence[Page]) -> pa.Table:
     """Pages as a table of PAGES."""
-    columns = [pa.array([getattr(page.document, field.name) for page in pages], field.type) for field in DOCUMENTS]
-    columns += [pa.array([getattr(page.facts, field.name) for page in pages], field.type) for field in FACTS]
-    return pa.table(columns, schema=PAGES)
+    return table_of(pages, PAGES)
 
 
 def read_pages(path: str, rows: Sequence[int] | None = None) -> Iterator[tuple[int, list[Page]]]:
     """Row groups of a shard as pages, with the number of their first row; with ``rows``, only the groups that hold one of them."""
-    for start, table in read_groups(path, PAGES.names, rows):
-        documents = zip(*(table[name].to_pylist() for name in Document._fields), strict=True)
-        facts = zip(*(table[name].to_pylist() for name in Facts._fields), strict=True)
-        yield start, [Page(Document(*document), Facts(*fact)) for document, fact in zip(documents, facts, strict=True)]
+    for start, table in read_groups(path, Page._fields, rows):
+        yield start, list(map(Page._make, zip(*(table[name].to_pylist() for name in Page._fields), strict=True)))

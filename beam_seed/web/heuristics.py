@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from beam_seed.records import Rejected, reject
-from beam_seed.web.records import Page
+from beam_seed.web.records import Page, document_of
 
 STAGE = "heuristics"
 
@@ -43,16 +43,15 @@ def judge_page(page: Page, limits: Limits) -> Page | Rejected:
     too-few-words: under ten words of main content. error-page: a title of an HTTP error, a robot check or a parked domain, and hardly any
     words. damaged-text: replacement characters. mostly-links: links are most of the text.
     """
-    document, facts = page
-    if facts.words < limits.min_words:
-        return reject(document, STAGE, "too-few-words", facts.words, limits.min_words)
-    if facts.words < limits.error_page_words and _ERROR_TITLE.search(facts.title):
-        told = json.dumps({"title": facts.title[:200]}, ensure_ascii=False)
-        return reject(document, STAGE, "error-page", facts.words, limits.error_page_words, told)
-    damaged = document.content.count("�") / len(document.content)
+    if page.words < limits.min_words:
+        return reject(document_of(page), STAGE, "too-few-words", page.words, limits.min_words)
+    if page.words < limits.error_page_words and _ERROR_TITLE.search(page.title):
+        told = json.dumps({"title": page.title[:200]}, ensure_ascii=False)
+        return reject(document_of(page), STAGE, "error-page", page.words, limits.error_page_words, told)
+    damaged = page.content.count("�") / len(page.content)
     if damaged > limits.max_damaged_share:
-        return reject(document, STAGE, "damaged-text", damaged, limits.max_damaged_share, json.dumps({"charset": facts.charset}))
+        return reject(document_of(page), STAGE, "damaged-text", damaged, limits.max_damaged_share, json.dumps({"charset": page.charset}))
     # A page of code is not told by its links, whatever surrounds the code.
-    if facts.link_share > limits.max_link_share and not facts.code_blocks:
-        return reject(document, STAGE, "mostly-links", facts.link_share, limits.max_link_share)
+    if page.link_share > limits.max_link_share and not page.code_blocks:
+        return reject(document_of(page), STAGE, "mostly-links", page.link_share, limits.max_link_share)
     return page

@@ -1,11 +1,8 @@
-"""The records of web archives. A page that is kept becomes a ``Document``; what only pages have travels beside it as ``Facts``.
-
-A page's Document has repo = host, path = canonical path and query, source = the archive, revision = the WARC date and
-content = Markdown.
-"""
+"""The records of web archives, from the response to the page."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 from beam_seed.records import Document, Failed, Rejected, document_id
@@ -39,9 +36,22 @@ class Extracted(NamedTuple):
     link_share: float  # share (0 to 1) of the characters of the main content's text that are inside links
 
 
-class Facts(NamedTuple):
-    """What is known of a page and of no other document."""
+class Page(NamedTuple):
+    """One page: the fields of a Document, which every step of code curation can read, then what only pages have."""
 
+    id: str  # see record_id
+    source: str  # the archive
+    repo: str  # canonical host
+    path: str  # canonical path and query
+    revision: str  # WARC-Date
+    content: str  # Markdown
+    size: int  # bytes of the content as UTF-8
+    sha256: str  # of the content
+    license: str  # ''
+    stars: int | None  # None
+    forks: int | None  # None
+    created: str  # WARC-Date: of pages with one content, the first captured is kept
+    language: str  # LANGUAGE
     url: str  # as the archive gives it
     title: str
     charset: str
@@ -51,14 +61,46 @@ class Facts(NamedTuple):
     words: int
     link_share: float
     generator: str  # of <meta name=generator>, lower case; '' = none
-    markup: str  # class, id and schema.org names, separated by spaces, see signatures.markup_words
+    markup: str  # class, id and schema.org names, separated by spaces, see signatures.Markup
 
 
-class Page(NamedTuple):
-    """A page on its way from the archive to the datasets."""
+LANGUAGE = "Markdown"
+"""What the content of every page is written in."""
 
-    document: Document
-    facts: Facts
+
+def make_page(response: Response, host: str, path: str, extracted: Extracted, generator: str = "", markup: str = "") -> Page:
+    """The page of a response."""
+    data = extracted.markdown.encode("utf-8", "surrogatepass")
+    return Page(
+        record_id(response.source, response.offset, response.url),
+        response.source,
+        host,
+        path,
+        response.date,
+        extracted.markdown,
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+        "",
+        None,
+        None,
+        response.date,
+        LANGUAGE,
+        response.url,
+        extracted.title,
+        extracted.charset,
+        extracted.language,
+        extracted.code_tags,
+        extracted.code_blocks,
+        extracted.words,
+        extracted.link_share,
+        generator,
+        markup,
+    )
+
+
+def document_of(page: Page) -> Document:
+    """The page as a Document, without what only pages have."""
+    return Document._make(page[: len(Document._fields)])
 
 
 def record_id(source: str, offset: int, url: str) -> str:

@@ -91,9 +91,9 @@ def category_lines(files: Sequence[str]) -> list[Line]:
     for path in files:
         labels = [row["label"] for row in _rows([path], ["label"])] if labelled else []
         for start, pages in read_pages(path):
-            for row, (document, facts) in enumerate(pages, start):
-                found = None if labelled else strong_rule(document.repo, facts.generator, facts.markup)
+            for row, page in enumerate(pages, start):
+                found = None if labelled else strong_rule(page.repo, page.generator, page.markup)
                 name = labels[row] if labelled else found.category if found else None
                 if name is not None:
-                    lines.append(Line(document.repo, LABEL + name, features(document, facts)))
+                    lines.append(Line(page.repo, LABEL + name, features(page)))
     return lines

@@ -6,19 +6,18 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from beam_seed.records import make_document
 from beam_seed.web.categories import DEFAULT_TABLE, NAMES, Found, criteria, load_rules, load_table, strong_rule, weak_rule
 from beam_seed.web.category_model import classify, features, open_model
 from beam_seed.web.datasets import pages_table
 from beam_seed.web.package import CARD
-from beam_seed.web.records import Facts, Page
+from beam_seed.web.records import Extracted, Response, make_page
 from beam_seed.web.train_categories import choose_probability
 from pipelines import train_categories as command
 
 
 def page(host="site.example", path="/", content="some text", generator="", markup="", title=""):
-    facts = Facts(f"http://{host}{path}", title, "utf-8", "en", 0, 0, 10, 0.1, generator, markup)
-    return Page(make_document(host, path, content), facts)
+    response = Response("crawl.warc.gz", 0, f"http://{host}{path}", "2024-01-01T00:00:00Z", "text/html", "", b"")
+    return make_page(response, host, path, Extracted(title, content, "utf-8", "en", 0, 0, 10, 0.1), generator, markup)
 
 
 # ---- the table
@@ -159,7 +158,7 @@ def many():
 
 
 def test_features_do_not_tell_what_the_rules_told():
-    line = features(*page("stackoverflow.com", "/q/12/how-to", "Text [a](http://b.example)\n# H", "sphinx 7", "qtext schema:qapage"))
+    line = features(page("stackoverflow.com", "/q/12/how-to", "Text [a](http://b.example)\n# H", "sphinx 7", "qtext schema:qapage"))
     assert "path:how" in line
     assert "name:qtext" in line
     for told in ("stackoverflow", "sphinx", "schema", "b.example"):
@@ -182,7 +181,7 @@ def test_a_trained_model_decides_where_rules_do_not(tmp_path, capsys):
 
 
 def test_training_needs_two_hosts_of_two_categories(tmp_path, capsys):
-    pq.write_table(pages_table([each for each in many() if each.document.repo[0] == "d"]), tmp_path / "pages.parquet")
+    pq.write_table(pages_table([each for each in many() if each.repo[0] == "d"]), tmp_path / "pages.parquet")
     assert command.main([f"--input={tmp_path / 'pages.parquet'}", f"--output={tmp_path / 'model'}"]) == 1
     assert "{'documentation': 5}; expected at least two hosts of at least two categories" in capsys.readouterr().err
 

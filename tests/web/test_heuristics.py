@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from beam_seed.records import make_document
 from beam_seed.web.heuristics import Limits, judge_page
-from beam_seed.web.records import Facts, Page
+from beam_seed.web.records import Extracted, Page, Response, make_page
 
 
 def page(content="words " * 50, **facts):
+    response = Response("crawl.warc.gz", 0, "http://example.org/", "2024-01-01T00:00:00Z", "text/html", "", b"")
     given = {"title": "A page", "words": 50, "link_share": 0.1, "code_blocks": 0, **facts}
-    known = Facts("http://example.org/", "", "utf-8", "en", 0, 0, 0, 0.0, "", "")._replace(**given)
-    return Page(make_document("example.org", "/", content), known)
+    return make_page(response, "example.org", "/", Extracted("", content, "utf-8", "en", 0, 0, 0, 0.0))._replace(**given)
 
 
 def test_a_page_of_prose_is_kept():
@@ -36,7 +35,7 @@ def test_damaged_text():
     judged = judge_page(page("a�" * 60), Limits())
     assert (judged.rule, judged.measured) == ("damaged-text", 0.5)
     assert judged.evidence == '{"charset": "utf-8"}'
-    assert judge_page(page("a" * 199 + "�"), Limits()).document  # one in two hundred is not damage
+    assert judge_page(page("a" * 199 + "�"), Limits()).content  # one in two hundred is not damage
 
 
 @pytest.mark.parametrize("facts", [{"words": 10}, {"link_share": 0.85}, {"words": 120, "title": "404 Not Found"}])
