@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
-import logging
-import os
 import sys
 import sysconfig
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import apache_beam as beam
 
-from beam_seed import __version__, storage
 from beam_seed import options as opt
-from beam_seed.curation import publish
+from beam_seed import storage
 from beam_seed.curation import transforms as steps
-from beam_seed.curation.assemble import Part
-from beam_seed.curation.datasets import Shard, read_table, shard_path
+from beam_seed.curation.assemble import Part, code_rows
+from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept, Rule
-from beam_seed.curation.duplicate_transforms import FindDuplicates
-from beam_seed.curation.duplicates import Place
-from beam_seed.curation.read import Bucket
+from beam_seed.curation.job import GITHUB
+from beam_seed.curation.score_transforms import ScoreSurvivors
 from beam_seed.curation.summary import Run
-from beam_seed.curation.summary_transforms import SummariseRun
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
-from beam_seed.packing import pack_table
+from beam_seed.quality import cache
 from beam_seed.quality.package import open_package
 from beam_seed.rules.rules import Limits as RuleLimits
 from beam_seed.sources.columns import ColumnMap
@@ -39,11 +32,22 @@ from beam_seed.sources.repository import Limits as ReadLimits
 from beam_seed.sources.table import check_table
 from beam_seed.sources.units import Unit, list_units
 from beam_seed.sources.units import fingerprint as listing_fingerprint
-from pipelines import launch
-from pipelines.progress import Watch
+from pipelines import stages
+from pipelines.stages import (
+    REPORT,
+    Program,
+    Stage,
+    add_stages,
+    check_earlier_runs,
+    decode_bucket,
+    duplicates_stage,
+    encode_bucket,
+    file_digest,
+    told_as,
+    told_options,
+)
 
-PROG = "beam-seed github"
-STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", "report")
+STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", REPORT)
 
 
 @dataclass(frozen=True)
@@ -68,74 +72,37 @@ class Options:
     drop_lowest: float = opt.option(0.10, "Share of the files with the lowest quality that is dropped.", check=opt.share)
     drop_by: str = opt.option("files", "What the share is a share of.", choices=("files", "bytes"))
     drop_per: str = opt.option("all", "Whether the share holds over all files or within each language.", choices=("all", "language"))
+    cache: str = opt.option(
+        "", "Folder of the scores of earlier runs, which are not computed again; without it, _cache in the output.", kind="write"
+    )
     accelerator: str = opt.option("", "Accelerator of the scoring step, such as type:nvidia-l4;count:1;install-nvidia-driver.")
     shard_bytes: int = opt.option(32 << 20, "Bytes of text in a shard of the intermediate datasets.", check=opt.positive)
     corpus_shard_bytes: int = opt.option(256 << 20, "Bytes of text in a file of the corpora.", check=opt.positive)
     partitions: int = opt.option(16, "Parts of the hash space of deduplication; raise it above about 50 million files.", check=opt.positive)
     rounds: int = opt.option(ROUNDS, "Rounds of connected components; the job fails where they do not suffice.", check=opt.positive)
-    until: str = opt.option("report", "Stop after this stage; a later run goes on from there.", choices=STAGES)
+    until: str = opt.option(REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
-class Stage(NamedTuple):
-    """One published step: where it writes and how its items are kept for a later run."""
-
-    writes: tuple[str, ...]  # globs
-    parameters: Mapping[str, Any]  # what its result depends on, besides the stage before
-    build: Callable[[Mapping[str, Any]], Any]  # the PCollections of the stages before, to this one's
-    encode: Callable[[Any], Any] = lambda item: item._asdict()
-    decode: Callable[[Any], Any] = lambda item: item
-
-
 def build(pipeline: beam.Pipeline, options: Options) -> None:
-    """Add the job to ``pipeline``: stages that an earlier run finished are read, the others are run."""
-    root, started = options.output, time.time()
-    mark = publish.fingerprint("input", [__version__, listing(options)], "")
-    built: dict[str, Any] = {}
-    marks: dict[str, str] = {}
-    finished: dict[str, Any] = {}
-    for name, stage in _stages(pipeline, options).items():
-        mark = marks[name] = publish.fingerprint(name, stage.parameters, mark)
-        if publish.is_finished(root, name, mark):
-            logging.info("%s: finished in an earlier run, reused", name)
-            items = publish.read_stage(root, name)["items"]
-            built[name] = pipeline | f"Reuse {name}" >> beam.Create(items, reshuffle=False) | f"Restore {name}" >> beam.Map(stage.decode)
-            finished[name] = pipeline | f"Finished {name}" >> beam.Create([None], reshuffle=False)
-        else:
-            publish.clear_stage(root, name, stage.writes)
-            built[name] = stage.build(built)
-            encoded = built[name] | f"Encode {name}" >> beam.Map(_timed, stage.encode) | f"List {name}" >> beam.combiners.ToList()
-            finished[name] = encoded | f"Publish {name}" >> beam.Map(_publish, root, name, mark, stage.parameters)
-        if name == options.until:
-            return
-    told = {field: str(value) for field, value in asdict(options).items() if field not in _UNTOLD}
-    bands = optimal_bands(options.near_threshold, NUM_PERM)
-    run = Run(root, sorted(patterns_of(options)), told, (*bands, options.near_threshold), _model(options), marks, started)
-    inputs = (built["documents"], built["scores"], built["corpora"])
-    _ = inputs | "Summarise" >> SummariseRun(run, finished)
-
-
-# Where a run writes and how many processes it uses say nothing about what comes out.
-_UNTOLD = ("input", "output", "workers", "until", "accelerator", "partitions", "rounds")
+    """Add the job to ``pipeline``."""
+    lsh = (*optimal_bands(options.near_threshold, NUM_PERM), options.near_threshold)
+    run = Run(GITHUB, options.output, sorted(patterns_of(options)), told_options(options), lsh, {"scorer": _model(options)})
+    add_stages(pipeline, _stages(pipeline, options), run, listing(options), options.until, "documents", "scores")
 
 
 def _model(options: Options) -> str:
     return open_package(options.scorer).fingerprint if options.score else ""
 
 
-def _timed(item: Any, encode: Callable[[Any], Any]) -> tuple[float, Any]:
-    # Fused with the step that made the item, so this is when the item was finished; the record may be written much later.
-    return time.time(), encode(item)
-
-
-def _publish(items: list[tuple[float, Any]], root: str, name: str, mark: str, parameters: Mapping[str, Any]) -> float:
-    publish.write_stage(root, name, mark, parameters, sorted((item for _, item in items), key=str))
-    return max((finished for finished, _ in items), default=time.time())
+def _known_scores(options: Options) -> str:
+    cached = options.cache or storage.join(options.output, "_cache")
+    return cache.folder(cached, _model(options), bool(options.accelerator))
 
 
 def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
     root, bands = options.output, optimal_bands(options.near_threshold, NUM_PERM)
-    model = _model(options)
+    model, scorer = _model(options), options.scorer if options.score else None
     read, rules = ReadLimits(), RuleLimits()
     rule = Rule(options.near_threshold, options.drop_lowest, options.drop_by, options.drop_per)
     patterns = patterns_of(options)
@@ -150,10 +117,15 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
     return {
         "documents": Stage(
             ("documents/*", "rejected/read-*", "failed/read-*", "_work/tally/read-*"),
-            {"limits": asdict(read), "shard_bytes": options.shard_bytes, "metadata": _digest(options.metadata), "columns": options.columns},
+            {
+                "limits": asdict(read),
+                "shard_bytes": options.shard_bytes,
+                "metadata": file_digest(options.metadata),
+                "columns": options.columns,
+            },
             documents,
-            _encode_bucket,
-            _decode_bucket,
+            encode_bucket,
+            decode_bucket,
         ),
         "measures": Stage(
             ("measures/*", "repositories/*"),
@@ -161,30 +133,14 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
             lambda built: shards(built) | "Measure documents" >> steps.MeasureDocuments(root, rules, bands),
             decode=lambda item: Shard(**item),
         ),
-        "duplicates": Stage(
-            ("duplicates/*", "_work/candidates/*"),
-            {
-                "threshold": options.near_threshold,
-                "against": [publish.read_stage(path, "duplicates")["fingerprint"] for path in options.against],
-            },
-            lambda built: (
-                built["measures"]
-                | "Places"
-                >> beam.Map(lambda shard: Place(root, 0, shard.number, shard_path(root, "documents", shard.number))).with_output_types(
-                    Place
-                )
-                | "Find duplicates"
-                >> FindDuplicates(root, bands, options.near_threshold, options.against, options.partitions, options.rounds)
-            ),
-            lambda item: {"number": item[0]},
-            lambda item: (item["number"], pack_table(read_table(shard_path(root, "duplicates", item["number"])))),
-        ),
+        "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
         "scores": Stage(
             ("syntax/*", "quality/*"),
-            {"scorer": model},
+            {"scorer": model, "accelerated": bool(options.accelerator)},
             lambda built: (
                 built["measures"]
-                | "Score survivors" >> steps.ScoreSurvivors(root, options.score, options.scorer, options.accelerator, built["duplicates"])
+                | "Score survivors"
+                >> ScoreSurvivors(root, scorer, options.accelerator, _known_scores(options), options.partitions, built["duplicates"])
             ),
             decode=lambda item: Shard(**item),
         ),
@@ -197,25 +153,13 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
         "corpora": Stage(
             ("corpora/**", "_work/tally/*_level-*", "manifest.json", "report.*"),
             {"target": options.corpus_shard_bytes},
-            lambda built: built["verdicts"] | "Assemble corpora" >> steps.AssembleCorpora(root, options.corpus_shard_bytes, model),
+            lambda built: (
+                built["verdicts"]
+                | "Assemble corpora" >> steps.AssembleCorpora(root, options.corpus_shard_bytes, GITHUB, partial(code_rows, scorer=model))
+            ),
             decode=lambda item: Part(**item),
         ),
     }
-
-
-def _digest(path: str) -> str:
-    if not path:
-        return ""
-    with storage.open_read(path) as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
-def _encode_bucket(bucket: Bucket) -> dict[str, Any]:
-    return bucket._asdict() | {"shards": [shard._asdict() for shard in bucket.shards]}
-
-
-def _decode_bucket(item: dict[str, Any]) -> Bucket:
-    return Bucket(**(item | {"shards": [Shard(**shard) for shard in item["shards"]]}))
 
 
 def patterns_of(options: Options) -> list[str]:
@@ -249,75 +193,32 @@ def listing(options: Options) -> str:
 
 def check(options: Options) -> None:
     """Refuse a command line that cannot be run. Raises UsageError, which names the flag."""
-    if not options.output:
-        raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
     if bool(options.input) == options.demo:
-        raise opt.UsageError(PROG, "argument --input: expected one or more, or --demo instead, and not both")
-    for path in options.against:
-        if os.path.normpath(path) == os.path.normpath(options.output):
-            raise opt.UsageError(PROG, f"argument --against: {path} is the --output itself; expected the output of an earlier run")
-        if not storage.exists(storage.join(path, "manifest.json")):
-            raise opt.UsageError(PROG, f"argument --against: {path} holds no finished run of beam-seed github (no manifest.json)")
-        bands, own = publish.read_stage(path, "measures")["parameters"]["bands"], optimal_bands(options.near_threshold, NUM_PERM)
-        if tuple(bands) != own:
-            found = f"{path} was measured with {bands[0]} bands of {bands[1]} rows"
-            raise opt.UsageError(PROG, f"argument --against: {found}; expected {own.bands} of {own.rows}; use its --near-threshold")
-    with _told_as("--columns"):
+        raise opt.UsageError(GITHUB.prog, "argument --input: expected one or more, or --demo instead, and not both")
+    check_earlier_runs(GITHUB, options.against, options.output, optimal_bands(options.near_threshold, NUM_PERM))
+    with told_as(GITHUB, "--columns"):
         columns = ColumnMap.parse(options.columns)
-    with _told_as("--metadata"):
+    with told_as(GITHUB, "--metadata"):
         if options.metadata:
             load_metadata(options.metadata)
-    with _told_as("--scorer"):
+    with told_as(GITHUB, "--scorer"):
         if options.score:
             open_package(options.scorer)
-    with _told_as("--input"):
+    with told_as(GITHUB, "--input"):
         for pattern in patterns_of(options):
             for unit in list_units(pattern):
                 if unit.kind == "table":
                     check_table(unit, columns)
 
 
-@contextlib.contextmanager
-def _told_as(flag: str) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise opt.UsageError(PROG, f"argument {flag}: {' '.join(str(error).split()).removeprefix(flag + ': ')}") from None
+# The dataset whose files tell how far each stage is; one file for each shard.
+_WATCHED = {"documents": "documents", "measures": "measures", "duplicates": "duplicates", "scores": "quality", "verdicts": "verdicts"}
+PROGRAM = Program(GITHUB, Options, check, build, _WATCHED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, run the job, tell where the report is. Returns the exit status."""
-    options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
-    check(options)
-    with _alone(options.output), Watch(options.output, STAGES):
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options), beam_arguments, options.workers)
-    if status:
-        print(f"{PROG}: finished stages are kept; the same command goes on from there", file=sys.stderr)
-    elif options.until == STAGES[-1]:
-        print(f"report: {storage.join(options.output, 'report.html')}")
-    else:
-        print(f"stopped after stage {options.until}; the same command without --until goes on from there")
-    return status
-
-
-@contextlib.contextmanager
-def _alone(output: str) -> Iterator[None]:
-    """Hold a local output folder for this process alone; the lock ends with the process, however that ends."""
-    if not storage.is_local(output):
-        yield
-        return
-    try:
-        os.makedirs(output, exist_ok=True)
-    except OSError as error:
-        raise opt.UsageError(PROG, f"argument --output: {error}") from None
-    with open(os.path.join(output, ".lock"), "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise opt.UsageError(
-                PROG, f"argument --output: another run is writing to {output}; wait for it, or give another folder"
-            ) from None
-        yield
+    return stages.main(PROGRAM, argv)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from types import TracebackType
 
 import pyarrow.parquet as pq
@@ -19,16 +19,18 @@ from beam_seed import storage
 
 _SECONDS = 1.0  # between looks at the output folder on a terminal
 _LOG_SECONDS = 15.0  # between lines where the output is not a terminal
-# The dataset whose files tell how far each stage is; one file for each shard.
-_DATASETS = {"documents": "documents", "measures": "measures", "duplicates": "duplicates", "scores": "quality", "verdicts": "verdicts"}
 
 
 class Watch:
-    """Watches the datasets of a local run from a thread: workers are other processes, but what they finish appears in files."""
+    """Watches the datasets of a local run from a thread: workers are other processes, but what they finish appears in files.
 
-    def __init__(self, root: str, stages: Sequence[str]):
+    datasets: stage -> its dataset, a file for each shard, in order; the first is documents/.
+    """
+
+    def __init__(self, root: str, datasets: Mapping[str, str]):
         self._root = root
-        self._stages = [stage for stage in stages if stage in _DATASETS] if storage.is_local(root) else []
+        self._datasets = datasets
+        self._stages = list(datasets) if storage.is_local(root) else []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._started = time.monotonic()
@@ -46,7 +48,7 @@ class Watch:
 
     def _count(self, stage: str) -> tuple[int, int]:
         """Shards of a stage that are finished, and their documents."""
-        folder = storage.join(self._root, _DATASETS[stage])
+        folder = storage.join(self._root, self._datasets[stage])
         names = [name for name in os.listdir(folder) if name.endswith(".parquet")] if os.path.isdir(folder) else []
         for name in names:
             # A dataset's shard has one name in every stage; its documents are counted once. What a re-run clears may vanish meanwhile.
@@ -69,7 +71,7 @@ class Watch:
         counts = {stage: self._count(stage) for stage in self._stages}
         busy = [stage for stage in self._stages if counts[stage][0]]
         if not busy:
-            return "documents: reading the first repositories"
+            return f"{self._stages[0]}: reading the input"
         shards, documents = counts[busy[-1]]
         return f"{busy[-1]}: {shards} of {counts[busy[0]][0]} shards, {self._told(documents)}"
 
@@ -82,5 +84,5 @@ class Watch:
                 for stage, task in tasks.items():
                     shards, documents = counts[stage]
                     # How many shards there will be is known once the reading is over.
-                    total = counts["documents"][0] if counts["measures"][0] else None
+                    total = counts[self._stages[0]][0] if any(counts[later][0] for later in self._stages[1:]) else None
                     bars.update(task, total=total, completed=shards, told=self._told(documents) if shards else "")

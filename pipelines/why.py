@@ -1,4 +1,4 @@
-"""``beam-seed why DIR REPO/PATH``: the whole story of one file of a finished run."""
+"""``beam-seed why DIR NAME``: the whole story of one document of a finished run."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ import sys
 from collections.abc import Sequence
 
 from beam_seed import storage
+from beam_seed.curation.job import GITHUB
+from beam_seed.curation.publish import job_of
 from beam_seed.options import UsageError
 from beam_seed.report.story import render_story
 from beam_seed.report.why import NotFoundError, explain, parquet_reader
 
 PROG = "beam-seed why"
+_USAGE = f"""usage: {PROG} DIR NAME
+
+The whole story of one document. DIR: the --output of a run. NAME: REPO/PATH, or PATH where only one repository has it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the story of every file of that name. Returns the exit status: 1 where there is none."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments in (["-h"], ["--help"]):
-        print(f"usage: {PROG} DIR REPO/PATH\n\nThe whole story of one file. DIR: the --output of a run of beam-seed github.")
+        print(_USAGE)
         return 0
     if len(arguments) != 2 or arguments[0].startswith("-"):
-        raise UsageError(PROG, f"{len(arguments)} arguments given; expected two: the output folder of a run and REPO/PATH")
+        raise UsageError(PROG, f"{len(arguments)} arguments given; expected two: the output folder of a run and a name")
     root, name = arguments
-    if not storage.match(storage.join(storage.escape(root), "documents", "*.parquet")):
-        raise UsageError(PROG, f"argument DIR: {root} holds no documents/; expected the --output of a run of beam-seed github")
+    job = job_of(root)
+    if job is None or not storage.match(storage.join(storage.escape(root), "documents", "*.parquet")):
+        writer = job.prog if job else GITHUB.prog
+        raise UsageError(PROG, f"argument DIR: {root} holds no documents/; expected the --output of a run, such as one of {writer}")
     read = parquet_reader(
         lambda dataset: [info.path for info in storage.match(storage.join(storage.escape(root), *dataset.split("/"), "*.parquet"))],
         storage.open_read,
     )
     try:
-        stories = explain(read, name)
+        stories = explain(read, name, job)
     except NotFoundError as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from beam_seed import storage
 from beam_seed.curation.datasets import CORPUS, read_groups, read_table, shard_path, write_batches
-from beam_seed.curation.decide import VARIANTS, Kept, kept_rows
+from beam_seed.curation.decide import Kept, kept_rows
 from beam_seed.curation.dropped import leave_tally
 from beam_seed.records import document_id
+from beam_seed.report.job import Job
 from beam_seed.report.tally import Tally
 from beam_seed.statistics.collect import Statistics
+
+CorpusRows = Callable[[pa.Table, pa.Table, str], pa.Table]
+"""``(documents, verdicts, variant) -> rows``: kept documents, their verdicts row by row, and what the corpus says of them."""
 
 
 class Part(NamedTuple):
@@ -29,7 +33,7 @@ def plan(kept: Iterable[Kept], target_bytes: int) -> list[Part]:
     """Divide each variant into files of at least ``target_bytes`` of text: runs of shards, so that repositories stay together."""
     kept = sorted(kept)
     parts = []
-    for variant in VARIANTS:
+    for variant in sorted({each.variant for each in kept}):
         runs: list[list[int]] = []
         size = target_bytes
         for each in (each for each in kept if each.variant == variant and each.rows):
@@ -47,26 +51,27 @@ def part_path(root: str, part: Part) -> str:
     return storage.join(root, "corpora", part.variant, f"part-{part.number:05d}-of-{part.parts:05d}.parquet")
 
 
-def assemble_part(root: str, part: Part, scorer: str) -> None:
-    """Write one file of a corpus, and leave its tally. ``scorer``: fingerprint of the model, '' where nothing was scored."""
+def assemble_part(root: str, part: Part, job: Job, corpus_rows: CorpusRows) -> None:
+    """Write one file of a corpus, and leave its tally."""
     tally, statistics = Tally(), Statistics()
-    write_batches(part_path(root, part), CORPUS, _rows(root, part, scorer, tally, statistics))
+    write_batches(part_path(root, part), job.corpus, _rows(root, part, job, corpus_rows, tally, statistics))
     leave_tally(root, f"{part.variant}-{part.number:05d}", tally, statistics)
 
 
-def _rows(root: str, part: Part, scorer: str, tally: Tally, statistics: Statistics) -> Iterator[pa.Table]:
+def _rows(root: str, part: Part, job: Job, corpus_rows: CorpusRows, tally: Tally, statistics: Statistics) -> Iterator[pa.Table]:
     for shard in part.shards:
         verdicts = read_table(shard_path(root, "verdicts", shard))
         rows = kept_rows(verdicts, part.variant)
         for start, documents in read_groups(shard_path(root, "documents", shard), rows=rows.tolist()):
             here = rows[(rows >= start) & (rows < start + len(documents))]
-            table = _corpus_rows(documents.take(pa.array(here - start)), verdicts.take(pa.array(here)), part.variant, scorer)
-            tally.add_kept(part.variant, table)
+            table = corpus_rows(documents.take(pa.array(here - start)), verdicts.take(pa.array(here)), part.variant)
+            tally.add_kept(part.variant, table, part.variant in job.repositories)
             statistics.add(table)
             yield table
 
 
-def _corpus_rows(documents: pa.Table, verdicts: pa.Table, variant: str, scorer: str) -> pa.Table:
+def code_rows(documents: pa.Table, verdicts: pa.Table, variant: str, scorer: str) -> pa.Table:
+    """The rows of the main job. ``scorer``: fingerprint of the model, '' where nothing was scored."""
     columns = {name: documents[name] for name in documents.column_names if name in CORPUS.names}
     columns["language"] = verdicts["language"]
     columns["cluster_id"] = documents["id"] if variant == "file_level" else _repository_ids(documents)

@@ -7,15 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from beam_seed.curation.datasets import DUPLICATES, FAILED, REJECTED, VERDICTS, read_table, shard_path, write_table
 from beam_seed.curation.dropped import write_dropped
+from beam_seed.curation.job import GITHUB
 from beam_seed.packing import unpack_tables
 from beam_seed.quality.threshold import ScoreHistogram
+from beam_seed.report.tally import BOTH
 
-VARIANTS = ("file_level", "repo_level")
 _KINDS = {"file_level": "file", "repo_level": "repository"}
+
+
+Fates = Mapping[str, dict[str, Any] | None]
+"""By variant: None where the document is kept, else the fields of its Rejected or Failed record that :func:`rejection` names, or stage
+and error."""
 
 
 class Rule(NamedTuple):
@@ -87,24 +94,38 @@ def _group(evidence: _Evidence, row: int, rule: Rule) -> str:
 def decide_shard(root: str, number: int, duplicates: Sequence[bytes], thresholds: Mapping[str, float], rule: Rule) -> list[Kept]:
     """Write a shard's ``verdicts/``, ``rejected/`` and ``failed/``; returns what it has in each variant."""
     evidence = _Evidence(root, number, duplicates)
+    documents = [
+        document | {"language": measures["language"]} for document, measures in zip(evidence.documents, evidence.measures, strict=True)
+    ]
+    fates = [{variant: _fate(evidence, variant, row, thresholds, rule) for variant in GITHUB.variants} for row in range(len(documents))]
+    verdicts = [_verdict(evidence, row, each) for row, each in enumerate(fates)]
+    return write_verdicts(root, number, documents, fates, pa.Table.from_pylist(verdicts, schema=VERDICTS), GITHUB.variants)
+
+
+def write_verdicts(
+    root: str, number: int, documents: Sequence[Mapping[str, Any]], fates: Sequence[Fates], verdicts: pa.Table, variants: Sequence[str]
+) -> list[Kept]:
+    """Write a shard's ``verdicts/``, ``rejected/`` and ``failed/``; returns what it has in each of ``variants``.
+
+    documents: id, source, repo, path, size (bytes) and language of each. fates: of each, row by row the same documents.
+    verdicts: a row for each, with id, a boolean column for each variant, and whatever the corpora need; ValueError where one is missing.
+    """
+    if missing := {"id", *variants} - set(verdicts.column_names):
+        raise ValueError(f"the verdicts lack {sorted(missing)}; found columns {verdicts.column_names}; expected id and each variant")
     rejected: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
-    verdicts = []
-    for row, document in enumerate(evidence.documents):
-        fates = {variant: _fate(evidence, variant, row, thresholds, rule) for variant in VARIANTS}
-        told = document | {"language": evidence.measures[row]["language"]}
-        for variant, fate in _joined(fates):
+    for document, own in zip(documents, fates, strict=True):
+        for variant, fate in _joined(own):
             if fate is not None:
-                (failed if "error" in fate else rejected).append(told | fate | {"variant": variant})
-        verdicts.append(_verdict(evidence, row, fates))
-    write_table(shard_path(root, "verdicts", number), pa.Table.from_pylist(verdicts, schema=VERDICTS))
+                (failed if "error" in fate else rejected).append({**document, **fate, "variant": variant})
+    write_table(shard_path(root, "verdicts", number), verdicts)
     name = f"verdict-{shard_path('', '', number).rpartition('/')[2].removesuffix('.parquet')}"
     write_dropped(root, name, pa.Table.from_pylist(rejected, schema=REJECTED), pa.Table.from_pylist(failed, schema=FAILED))
-    return [_kept(variant, number, evidence, verdicts) for variant in VARIANTS]
+    sizes = np.array([document["size"] for document in documents], np.int64)
+    return [_kept(variant, number, sizes[kept_rows(verdicts, variant)]) for variant in variants]
 
 
 def _fate(evidence: _Evidence, variant: str, row: int, thresholds: Mapping[str, float], rule: Rule) -> dict[str, Any] | None:
-    """None where the document is kept in the variant, else the fields of its Rejected or Failed record."""
     measures = evidence.measures[row]
     if measures["error"] is not None:
         return {"stage": measures["stage"], "error": measures["error"]}
@@ -112,12 +133,12 @@ def _fate(evidence: _Evidence, variant: str, row: int, thresholds: Mapping[str, 
         return {name: measures[name] for name in ("stage", "rule", "measured", "limit", "evidence")}
     duplicate = evidence.duplicate(variant, row)
     if duplicate is not None:
-        return _duplicate_fate(duplicate, rule.near_threshold)
+        return duplicate_fate(duplicate, rule.near_threshold)
     syntax = evidence.syntax[row]
     if syntax["error"] is not None:
         return {"stage": "syntax", "error": syntax["error"]}
     if not syntax["passed"]:
-        return _rejection("syntax", "syntax-error", syntax["error_share"], syntax["limit"], syntax["evidence"])
+        return rejection("syntax", "syntax-error", syntax["error_share"], syntax["limit"], syntax["evidence"])
     scored = evidence.quality.get(row)
     if scored is None:
         return None  # the run does not score
@@ -127,24 +148,27 @@ def _fate(evidence: _Evidence, variant: str, row: int, thresholds: Mapping[str, 
     if threshold is None or scored["quality"] >= threshold:
         return None
     told = json.dumps({"drop_lowest": rule.drop_lowest, "by": rule.by, "per": rule.per}, sort_keys=True)
-    return _rejection("quality", "low-quality", scored["quality"], threshold, told)
+    return rejection("quality", "low-quality", scored["quality"], threshold, told)
 
 
-def _duplicate_fate(duplicate: Mapping[str, Any], near_threshold: float) -> dict[str, Any]:
+def duplicate_fate(duplicate: Mapping[str, Any], near_threshold: float) -> dict[str, Any]:
+    """The fate of what a row of DUPLICATES, not a 'kept' one, drops."""
     exact = duplicate["rule"] == "exact-duplicate"
     stage, limit = ("exact_dedup", 1.0) if exact else ("near_dedup", near_threshold)
     suffix = "-repository" if duplicate["kind"] == "repository" else ""
-    return _rejection(stage, duplicate["rule"] + suffix, duplicate["similarity"], limit, duplicate["evidence"])
+    return rejection(stage, duplicate["rule"] + suffix, duplicate["similarity"], limit, duplicate["evidence"])
 
 
-def _rejection(stage: str, rule: str, measured: float | None, limit: float | None, evidence: str) -> dict[str, Any]:
+def rejection(stage: str, rule: str, measured: float | None, limit: float | None, evidence: str) -> dict[str, Any]:
+    """The fate of a rejected document."""
     return {"stage": stage, "rule": rule, "measured": measured, "limit": limit, "evidence": evidence}
 
 
-def _joined(fates: Mapping[str, dict[str, Any] | None]) -> list[tuple[str, dict[str, Any] | None]]:
-    """One record where both variants say the same."""
-    if fates["file_level"] == fates["repo_level"]:
-        return [("both", fates["file_level"])]
+def _joined(fates: Fates) -> list[tuple[str, dict[str, Any] | None]]:
+    """One record where several variants all say the same."""
+    first, *others = fates.values()
+    if others and all(other == first for other in others):
+        return [(BOTH, first)]
     return list(fates.items())
 
 
@@ -162,9 +186,8 @@ def _verdict(evidence: _Evidence, row: int, fates: Mapping[str, Any]) -> dict[st
     }
 
 
-def _kept(variant: str, number: int, evidence: _Evidence, verdicts: Sequence[Mapping[str, Any]]) -> Kept:
-    sizes = [document["size"] for document, verdict in zip(evidence.documents, verdicts, strict=True) if verdict[variant]]
-    return Kept(variant, number, len(sizes), sum(sizes))
+def _kept(variant: str, number: int, sizes: npt.NDArray[np.int64]) -> Kept:
+    return Kept(variant, number, len(sizes), int(sizes.sum()))
 
 
 def kept_rows(verdicts: pa.Table, variant: str) -> Any:

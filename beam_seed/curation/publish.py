@@ -8,10 +8,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from beam_seed import storage
+from beam_seed.curation.job import GITHUB
+from beam_seed.report.job import Job
 
 
 def stage_path(root: str, stage: str) -> str:
     return storage.join(root, "_stages", f"{stage}.json")
+
+
+def job_of(root: str) -> Job | None:
+    """The job that writes to a folder; None where none has begun to."""
+    path = stage_path(root, "job")
+    if storage.exists(path):
+        return Job.from_json(storage.read_json(path))
+    # Before there were other jobs, none was told.
+    return GITHUB if storage.match(storage.join(storage.escape(root), "_stages", "*.json")) else None
+
+
+def write_job(root: str, job: Job) -> None:
+    """Say whose a folder is, before anything is written to it."""
+    storage.write_json(stage_path(root, "job"), job.to_json())
 
 
 def fingerprint(stage: str, parameters: Any, before: str) -> str:
@@ -27,9 +43,9 @@ def read_stage(root: str, stage: str) -> Any:
     """The record of a finished stage. Raises FileNotFoundError where it is not finished."""
     path = stage_path(root, stage)
     if not storage.exists(path):
-        raise FileNotFoundError(
-            f"{root} holds no finished stage {stage!r} ({path} is missing); run beam-seed github with this output first"
-        )
+        job = job_of(root)
+        remedy = f"run {job.prog} with this output first" if job else "expected the output of a run"
+        raise FileNotFoundError(f"{root} holds no finished stage {stage!r} ({path} is missing); {remedy}")
     return storage.read_json(path)
 
 

@@ -27,6 +27,7 @@ from beam_seed.curation.datasets import (
 )
 from beam_seed.curation.dropped import write_dropped
 from beam_seed.records import Document, Failed, Rejected, document_id, reject
+from beam_seed.report.tally import BOTH
 from beam_seed.sources.columns import ColumnMap
 from beam_seed.sources.metadata import MetadataIndex
 from beam_seed.sources.read import read_unit
@@ -127,15 +128,15 @@ def _restore(row: Mapping[str, Any]) -> Document | Rejected | Failed:
 class _ShardWriter:
     """Writes documents in order, starting a new shard when one is full."""
 
-    def __init__(self, root: str, bucket: int, shard_bytes: int):
-        self._root, self._bucket, self._shard_bytes = root, bucket, shard_bytes
+    def __init__(self, root: str, bucket: int, shard_bytes: int, schema: pa.Schema):
+        self._root, self._bucket, self._shard_bytes, self._schema = root, bucket, shard_bytes, schema
         self.shards: list[Shard] = []
         self._open = contextlib.ExitStack()
         self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[Document] = []
+        self._waiting: list[Any] = []
         self._waiting_bytes = self._rows = self._size = 0
 
-    def add(self, document: Document) -> None:
+    def add(self, document: Any) -> None:
         self._waiting.append(document)
         self._waiting_bytes += document.size
         if self._waiting_bytes >= GROUP_BYTES or len(self._waiting) >= GROUP_ROWS:
@@ -160,8 +161,8 @@ class _ShardWriter:
         if self._writer is None:
             path = shard_path(self._root, "documents", shard_number(self._bucket, len(self.shards)))
             out = self._open.enter_context(storage.open_write(path))
-            self._writer = pq.ParquetWriter(out, DOCUMENTS, compression="zstd", compression_level=3)
-        self._writer.write_table(table_of(self._waiting, DOCUMENTS), row_group_size=len(self._waiting))
+            self._writer = pq.ParquetWriter(out, self._schema, compression="zstd", compression_level=3)
+        self._writer.write_table(table_of(self._waiting, self._schema), row_group_size=len(self._waiting))
         self._rows += len(self._waiting)
         self._size += self._waiting_bytes
         self._waiting, self._waiting_bytes = [], 0
@@ -171,12 +172,22 @@ def read_bucket(
     bucket: int, units: Sequence[Unit], spills: Sequence[Spill], root: str, shard_bytes: int, limits: Limits, metadata: MetadataIndex
 ) -> Bucket:
     """Read the repositories of one bucket into shards of ``documents/``; what is not text goes to ``rejected/`` and ``failed/``."""
-    writer = _ShardWriter(root, bucket, shard_bytes)
+    return write_bucket(bucket, _items(units, spills, limits, metadata), root, shard_bytes)
+
+
+def write_bucket(
+    bucket: int, items: Iterable[Any], root: str, shard_bytes: int, schema: pa.Schema = DOCUMENTS, variant: str = BOTH
+) -> Bucket:
+    """Write what one bucket of input gave, documents in the order they come, to ``documents/``, ``rejected/`` and ``failed/``.
+
+    items: Rejected, Failed, or named tuples with the fields of ``schema``, the columns of ``documents/``: id and size (bytes) among them.
+    """
+    writer = _ShardWriter(root, bucket, shard_bytes, schema)
     rejected: list[Rejected] = []
     failed: list[Failed] = []
     files = size = checksum = 0
     try:
-        for item in _items(units, spills, limits, metadata):
+        for item in items:
             files += 1
             size += item.size
             checksum += int(item.id[:8], 16)
@@ -191,7 +202,7 @@ def read_bucket(
         writer.abandon(error)
         raise
     name = f"read-{bucket:05d}"
-    write_dropped(root, name, table_of(rejected, REJECTED, variant="both"), table_of(failed, FAILED, variant="both"))
+    write_dropped(root, name, table_of(rejected, REJECTED, variant=variant), table_of(failed, FAILED, variant=variant))
     return Bucket(writer.shards, files, size, checksum)
 
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 from beam_seed.curation.datasets import DUPLICATES, SYNTAX, read_documents, read_table, shard_path, write_table
 from beam_seed.curation.duplicates import dropped_rows
 from beam_seed.packing import unpack_tables
+from beam_seed.quality import cache
+from beam_seed.quality.package import InputFormat
 from beam_seed.records import Document, Failed
 from beam_seed.syntax.check import check_batch, evidence
 from beam_seed.syntax.isolation import ParserProcess
@@ -36,6 +38,14 @@ def rows_in_a_variant(root: str, number: int, duplicates: Sequence[bytes]) -> An
     table = unpack_tables(duplicates, DUPLICATES)
     gone = np.intersect1d(dropped_rows(table, "file"), dropped_rows(table, "repository"), assume_unique=True)
     return np.setdiff1d(passed, gone, assume_unique=True)
+
+
+def wanted_scores(root: str, number: int, duplicates: Sequence[bytes], form: InputFormat) -> pa.Table:
+    """WANTED (see :mod:`beam_seed.quality.cache`) of the documents of a shard that may have to be scored."""
+    rows = pa.array(rows_in_a_variant(root, number, duplicates))
+    measures = read_table(shard_path(root, "measures", number), ["digest", "language"]).take(rows)
+    paths = read_table(shard_path(root, "documents", number), ["path"]).take(rows)["path"].to_pylist()
+    return cache.wanted(number, rows.to_pylist(), measures["digest"].to_pylist(), measures["language"].to_pylist(), paths, form)
 
 
 class SyntaxChecker:

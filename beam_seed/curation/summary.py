@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam_package
@@ -13,21 +13,19 @@ import pyarrow.compute as pc
 from google.protobuf.message import Message
 
 from beam_seed import __version__, storage
-from beam_seed.curation.datasets import CORPUS, read_groups, read_table, shard_path
-from beam_seed.curation.decide import VARIANTS
+from beam_seed.curation.datasets import read_groups, read_table, shard_path
 from beam_seed.curation.read import Bucket
 from beam_seed.languages.registry import LANGUAGES
 from beam_seed.report.accounting import broken
 from beam_seed.report.build import build_report
+from beam_seed.report.job import Job
 from beam_seed.report.render import render
-from beam_seed.report.schema import Facts, Invariant, Lsh, Throughput
+from beam_seed.report.schema import Facts, Invariant, Lsh, Section, Throughput
 from beam_seed.report.tally import Tally, Total
 from beam_seed.report.tally import merge as merge_tallies
 from beam_seed.statistics import collect, validate
 from beam_seed.statistics import schema as schemas
 
-STAGES = ("read", "language", "rules", "exact_dedup", "near_dedup", "syntax", "quality")
-_CATEGORICAL = ("language", "license", "scorer")
 _CHUNK = 1 << 20  # bytes read at once of a file that is digested
 
 
@@ -35,35 +33,46 @@ class Totals(NamedTuple):
     """Everything the stages left behind, merged."""
 
     tally: bytes  # packed Tally
-    statistics: Mapping[str, bytes]  # variant -> packed Statistics
+    statistics: Mapping[str, bytes]  # variant -> packed Statistics, of those that have rows
 
 
 def merge_totals(paths: Iterable[str]) -> Totals:
-    """The sum of the tallies at ``paths``; the corpora's file names begin with their variant."""
+    """The sum of the tallies at ``paths``; those of corpora are named after their variant and the number of the part."""
     tallies: list[Tally] = []
-    statistics = {variant: collect.Statistics() for variant in VARIANTS}
+    statistics: dict[str, collect.Statistics] = {}
     for path in paths:
         value = storage.read_json(path)
         tallies.append(Tally.from_bytes(value["tally"].encode()))
         if value["statistics"]:
-            variant = next(each for each in VARIANTS if path.rpartition("/")[2].startswith(each))
-            statistics[variant].merge(collect.Statistics.from_bytes(value["statistics"].encode()))
-    return Totals(merge_tallies(tallies).to_bytes(), {variant: own.to_bytes() for variant, own in statistics.items()})
+            variant = path.rpartition("/")[2].rpartition("-")[0]
+            _add(statistics, variant, value["statistics"].encode())
+    return _totals(tallies, statistics)
 
 
 def sum_totals(totals: Iterable[Totals]) -> Totals:
     """The sum of several sums."""
     tallies: list[Tally] = []
-    statistics = {variant: collect.Statistics() for variant in VARIANTS}
+    statistics: dict[str, collect.Statistics] = {}
     for each in totals:
         tallies.append(Tally.from_bytes(each.tally))
-        for variant in VARIANTS:
-            statistics[variant].merge(collect.Statistics.from_bytes(each.statistics[variant]))
+        for variant, packed in each.statistics.items():
+            _add(statistics, variant, packed)
+    return _totals(tallies, statistics)
+
+
+def _add(statistics: dict[str, collect.Statistics], variant: str, packed: bytes) -> None:
+    statistics.setdefault(variant, collect.Statistics()).merge(collect.Statistics.from_bytes(packed))
+
+
+def _totals(tallies: Iterable[Tally], statistics: Mapping[str, collect.Statistics]) -> Totals:
     return Totals(merge_tallies(tallies).to_bytes(), {variant: own.to_bytes() for variant, own in statistics.items()})
 
 
-def illustrate(root: str, number: int, totals: Totals) -> tuple[bytes, dict[str, str]]:
-    """What one shard adds to the pictures: a packed Tally of members of the largest clusters, and the sampled documents' texts."""
+def illustrate(root: str, number: int, totals: Totals, excerpt: str) -> tuple[bytes, dict[str, str]]:
+    """What one shard adds to the pictures: a packed Tally of members of the largest clusters, and the sampled documents' texts.
+
+    excerpt: the column of texts.
+    """
     whole = Tally.from_bytes(totals.tally)
     found = Tally()
     path = storage.join(root, "rejected", f"verdict-{shard_path('', '', number).rpartition('/')[2]}")
@@ -72,23 +81,30 @@ def illustrate(root: str, number: int, totals: Totals) -> tuple[bytes, dict[str,
     ids = read_table(shard_path(root, "documents", number), ["id"])["id"]
     rows = np.flatnonzero(pc.is_in(ids, pa.array(sorted(whole.sample_ids()), pa.string())).to_numpy())
     texts: dict[str, str] = {}
-    for start, table in read_groups(shard_path(root, "documents", number), ["id", "content"], rows.tolist()):
+    for start, table in read_groups(shard_path(root, "documents", number), ["id", excerpt], rows.tolist()):
         here = rows[(rows >= start) & (rows < start + len(table))] - start
         chosen = table.take(pa.array(here)).to_pylist()
-        texts |= {row["id"]: row["content"] for row in chosen}
+        texts |= {row["id"]: row[excerpt] for row in chosen}
     return found.to_bytes(), texts
+
+
+def no_sections(root: str, tally: Tally) -> Sequence[Section]:
+    """The sections of a job that has none of its own."""
+    return ()
 
 
 class Run(NamedTuple):
     """What the report says of the run itself."""
 
+    job: Job
     root: str
     inputs: Sequence[str]
     options: Mapping[str, Any]
-    lsh: tuple[int, int, float]  # bands, rows, threshold
-    scorer: str  # fingerprint
-    stages: Mapping[str, str]  # name -> fingerprint, in order
-    started: float  # seconds since the epoch
+    lsh: tuple[int, int, float] | None  # bands, rows, threshold; None where no near-duplicates are looked for
+    models: Mapping[str, str]  # entries of the manifest: what a model is for -> its fingerprint, '' where it was not used
+    sections: Callable[[str, Tally], Sequence[Section]] = no_sections  # (root, tally), once all datasets are written
+    stages: Mapping[str, str] = {}  # name -> fingerprint, in order
+    started: float = 0.0  # seconds since the epoch
 
 
 def write_summary(
@@ -109,19 +125,19 @@ def write_summary(
         tally.merge(Tally.from_bytes(packed))
         tally.add_excerpts(texts)
     read = sum((Total(bucket.files, bucket.size, bucket.checksum) for bucket in buckets), Total())
-    described = [_describe(run.root, variant, totals.statistics[variant], tally) for variant in VARIANTS]
+    described = [_describe(run, variant, totals.statistics.get(variant), tally) for variant in run.job.variants]
     versions = {"beam_seed": __version__, "apache-beam": beam_package.__version__, "pyarrow": pa.__version__}
     facts = Facts(
-        job="github",
+        job=run.job,
         read=read,
-        stages=STAGES,
         inputs=run.inputs,
         options=run.options,
         versions=versions,
         duration=now - run.started,
-        lsh=Lsh(*run.lsh),
+        lsh=Lsh(*run.lsh) if run.lsh else None,
         throughput=_throughput(run, read, finished),
         invariants=[invariant for group in described for invariant in group],
+        sections=run.sections(run.root, tally),
     )
     report = build_report(tally, facts)
     storage.write_json(storage.join(run.root, "report.json"), report)
@@ -137,19 +153,20 @@ def write_summary(
     return manifest
 
 
-def _describe(root: str, variant: str, packed: bytes, tally: Tally) -> list[Invariant]:
+def _describe(run: Run, variant: str, packed: bytes | None, tally: Tally) -> list[Invariant]:
     """Write a corpus's schema and statistics; the invariants they are held against."""
-    statistics = collect.Statistics.from_bytes(packed)
-    message = statistics.to_proto(variant, _CATEGORICAL)
-    schema = schemas.corpus_schema(CORPUS, sorted(language.name for language in LANGUAGES))
+    corpus = run.job.corpus
+    statistics = collect.Statistics.from_bytes(packed) if packed else collect.Statistics()
+    message = statistics.to_proto(variant, run.job.categorical)
+    schema = schemas.corpus_schema(corpus, sorted(language.name for language in LANGUAGES))
     # Readers of Parquet folders skip what begins with an underscore.
-    folder = storage.join(root, "corpora", variant, "_statistics")
+    folder = storage.join(run.root, "corpora", variant, "_statistics")
     _write_proto(folder, "schema.pbtxt", schemas.to_text(schema).encode())
     _write_proto(folder, "statistics.pb", _serialised(message))
     _write_proto(folder, "statistics.pbtxt", collect.to_text(message).encode())
     anomalies = validate.validate(message, schema)
     _write_proto(folder, "anomalies.pbtxt", validate.to_text(validate.to_proto(anomalies, schema)).encode())
-    told = "; ".join(anomaly.description for anomaly in anomalies) or f"{statistics.rows:,} rows, {len(CORPUS)} columns"
+    told = "; ".join(anomaly.description for anomaly in anomalies) or f"{statistics.rows:,} rows, {len(corpus)} columns"
     kept = tally.total(variant, "kept").files
     return [
         Invariant(f"{variant}: the corpus is as its schema says", not anomalies, told),
@@ -180,15 +197,15 @@ def _manifest(run: Run, report: Mapping[str, Any], versions: Mapping[str, str]) 
     """What the run published: nothing in it depends on when, where or by how many workers it was run."""
     return {
         "format": "beam_seed.corpus/1",
-        "job": "github",
+        "job": run.job.name,
         "versions": dict(versions),
         "options": dict(run.options),
         "inputs": list(run.inputs),
         "stages": dict(run.stages),
-        "scorer": run.scorer,
+        **run.models,
         "read": report["read"],
         "kept": report["kept"],
-        "corpora": {variant: _files(run.root, variant) for variant in VARIANTS},
+        "corpora": {variant: _files(run.root, variant) for variant in run.job.variants},
         "invariants": report["invariants"],
     }
 

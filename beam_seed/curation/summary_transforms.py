@@ -38,7 +38,7 @@ class SummariseRun(beam.PTransform):
             | "Read tallies" >> beam.Map(merge_totals)
             | "Sum tallies" >> beam.CombineGlobally(sum_totals)
         )
-        pictures = shards | "Spread" >> beam.Reshuffle() | "Illustrate" >> beam.Map(_illustrate, self.run.root, AsSingleton(totals))
+        pictures = shards | "Spread" >> beam.Reshuffle() | "Illustrate" >> beam.Map(_illustrate, self.run, AsSingleton(totals))
         finished = {stage: AsSingleton(self.finished[stage]) for stage in self.run.stages}
         return start | "Write summary" >> beam.Map(_write, self.run, AsSingleton(totals), AsIter(pictures), AsIter(buckets), **finished)
 
@@ -50,8 +50,8 @@ def _find_tallies(root: str, parts: Any) -> Iterator[list[str]]:
         yield paths[start : start + _TALLIES_PER_TASK]
 
 
-def _illustrate(shard: Shard, root: str, totals: Totals) -> tuple[bytes, dict[str, str]]:
-    return illustrate(root, shard.number, totals)
+def _illustrate(shard: Shard, run: Run, totals: Totals) -> tuple[bytes, dict[str, str]]:
+    return illustrate(run.root, shard.number, totals, run.job.excerpt)
 
 
 def _write(_: str, run: Run, totals: Totals, pictures: Any, buckets: Any, **finished: float | None) -> dict[str, Any]:

@@ -10,16 +10,15 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
-from beam_seed.curation.assemble import Part, assemble_part, plan
-from beam_seed.curation.datasets import QUALITY, Shard, shard_path, table_of, write_table
+from beam_seed.curation.assemble import CorpusRows, Part, assemble_part, plan
+from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept, Rule, decide_shard, score_histogram
 from beam_seed.curation.measure import measure_shard
 from beam_seed.curation.read import Bucket, bucket_count, bucket_of, read_bucket, spill_table
-from beam_seed.curation.score import ScoredRow, SyntaxChecker
 from beam_seed.near_dedup.lsh import Bands
 from beam_seed.quality.threshold import ScoreHistogram
-from beam_seed.quality.transforms import ScoreQuality
 from beam_seed.records import Document
+from beam_seed.report.job import Job
 from beam_seed.rules.rules import Limits as RuleLimits
 from beam_seed.sources.columns import ColumnMap
 from beam_seed.sources.metadata import NO_METADATA, MetadataIndex, load_metadata
@@ -106,59 +105,6 @@ class MeasureDocuments(beam.PTransform):
 
 
 @dataclass
-class ScoreSurvivors(beam.PTransform):
-    """Shards to the same shards, once ``syntax/`` and ``quality/`` are written for all that deduplication left in a variant.
-
-    scorer: a model directory, '' for the one that comes with the package. duplicates: (shard number, packed DUPLICATES).
-    """
-
-    root: str
-    score: bool
-    scorer: str
-    accelerator: str
-    duplicates: Any
-
-    def expand(self, shards: Any) -> Any:
-        checked = (
-            shards
-            | "Spread" >> beam.Reshuffle()
-            | "Check syntax" >> beam.ParDo(_CheckSyntax(self.root), AsMultiMap(self.duplicates)).with_outputs("done", main="passed")
-        )
-        inputs = {"shard": checked.done | "By shard" >> beam.Map(lambda shard: (shard.number, shard))}
-        if self.score:
-            scores = checked.passed | "Score quality" >> ScoreQuality(self.scorer, accelerator=self.accelerator)
-            inputs["scored"] = scores.scores | "Pack scores" >> beam.MapTuple(lambda key, score: (key[0], ScoredRow(key[1], score, None)))
-            inputs["failed"] = scores.failed | "Pack failures" >> beam.MapTuple(
-                lambda key, told: (key[0], ScoredRow(key[1], None, told.error))
-            )
-        return inputs | "Meet" >> beam.CoGroupByKey() | "Write quality" >> beam.Map(_write_quality, self.root).with_output_types(Shard)
-
-
-def _write_quality(group: tuple[int, Mapping[str, Iterable[Any]]], root: str) -> Shard:
-    number, inputs = group
-    rows = [ScoredRow(*row) for name in ("scored", "failed") for row in inputs.get(name, ())]
-    write_table(shard_path(root, "quality", number), table_of(sorted(rows, key=lambda scored: scored.row), QUALITY))
-    (shard,) = inputs["shard"]
-    return Shard(*shard)
-
-
-class _CheckSyntax(beam.DoFn):
-    def __init__(self, root: str):
-        self._root = root
-
-    def setup(self) -> None:
-        self._checker = SyntaxChecker()
-
-    def process(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]]) -> Iterator[Any]:
-        for row, document in self._checker.check_shard(self._root, shard.number, list(duplicates[shard.number])):
-            yield (shard.number, row), document
-        yield beam.pvalue.TaggedOutput("done", shard)
-
-    def teardown(self) -> None:
-        self._checker.close()
-
-
-@dataclass
 class DecideVerdicts(beam.PTransform):
     """Scored shards to what each has left in each variant, once ``verdicts/``, ``rejected/`` and ``failed/`` are written."""
 
@@ -192,11 +138,12 @@ def _merge_histograms(packed: Iterable[bytes]) -> bytes:
 
 @dataclass
 class AssembleCorpora(beam.PTransform):
-    """What shards have left to the parts of the corpora, once written. ``scorer``: fingerprint, '' where nothing was scored."""
+    """What shards have left to the parts of the job's corpora, once written."""
 
     root: str
     target_bytes: int
-    scorer: str
+    job: Job
+    corpus_rows: CorpusRows
 
     def expand(self, kept: Any) -> Any:
         return (
@@ -208,5 +155,5 @@ class AssembleCorpora(beam.PTransform):
         )
 
     def _assemble(self, part: Part) -> Part:
-        assemble_part(self.root, part, self.scorer)
+        assemble_part(self.root, part, self.job, self.corpus_rows)
         return part

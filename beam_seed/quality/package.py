@@ -29,10 +29,13 @@ class InputFormat(NamedTuple):
     max_length: int  # tokens, special tokens included; the rest is cut off
     pieces: int = 1  # that longer content is represented by: 1 = its head, else pieces from its start to its end
 
+    def prefix_of(self, language: str, path: str) -> str:
+        """The prefix of a document of this language at this path."""
+        return self.prefix.format_map({"language": language, "path": path})
+
     def text(self, document: Document) -> str:
         """What the tokenizer gets of ``document``."""
-        prefix = self.prefix.format_map({"language": document.language, "path": document.path})
-        return prefix + excerpt(document.content, self.max_characters, self.pieces)
+        return self.prefix_of(document.language, document.path) + excerpt(document.content, self.max_characters, self.pieces)
 
 
 def excerpt(content: str, max_characters: int, pieces: int) -> str:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from beam_seed.report.schema import Invariant
-from beam_seed.report.tally import VARIANTS, Tally, Total
+from beam_seed.report.tally import BOTH, Tally, Total
 
 
-def check(tally: Tally, documents_in: Total) -> list[Invariant]:
+def check(tally: Tally, documents_in: Total, variants: Sequence[str]) -> list[Invariant]:
     """Whether the books close. The job fails where one of these does not hold (see :func:`broken`).
 
     documents_in: all documents found in the input (:func:`beam_seed.report.tally.totals`), also those dropped while reading.
     """
-    found = [invariant for variant in VARIANTS for invariant in _closes(tally, variant, documents_in)]
-    defects = ", ".join(f"{name}: {rows:,}" for name, rows in sorted(tally.defects.items()))
-    found.append(Invariant("every row says where it came from and why it is where it is", not tally.defects, defects or "no defective row"))
+    found = [invariant for variant in variants for invariant in _closes(tally, variant, documents_in)]
+    defects = {**tally.defects, **_astray(tally, variants)}
+    told = ", ".join(f"{name}: {rows:,}" for name, rows in sorted(defects.items()))
+    found.append(Invariant("every row says where it came from and why it is where it is", not defects, told or "no defective row"))
+    return found
+
+
+def _astray(tally: Tally, variants: Sequence[str]) -> Mapping[str, int]:
+    """Rows that count in no variant."""
+    found: dict[str, int] = {}
+    for key, part in tally.slices.items():
+        if key.variant not in (*variants, BOTH):
+            name = f"{key.outcome} row of an unknown variant"
+            found[name] = found.get(name, 0) + part.files
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from beam_seed.report.accounting import check
+from beam_seed.report.job import Job
+from beam_seed.report.samples import finite
 from beam_seed.report.schema import (
     FORMAT,
     Cluster,
@@ -18,9 +20,10 @@ from beam_seed.report.schema import (
     RuleCount,
     RuleSamples,
     ScoreRow,
+    Section,
     Step,
 )
-from beam_seed.report.tally import BOTH, SAMPLES, UNIT_BINS, VARIANTS, Key, Slice, Tally, Total
+from beam_seed.report.tally import BOTH, SAMPLES, UNIT_BINS, Key, Slice, Tally, Total
 
 SCORE_RULE = "low-quality"  # its measurements are scores, like those of the kept documents
 LANGUAGES = 12  # largest languages that get histograms of their own: three rows of four
@@ -29,32 +32,51 @@ _REASONS = 3  # reasons shown per language: the rest is in the table of rules
 
 def build_report(tally: Tally, facts: Facts) -> Report:
     """The report of a run. Deterministic in its arguments."""
-    largest = _largest_languages(tally)
-    invariants = [*check(tally, facts.read), *facts.invariants]
-    return {
+    job = facts.job
+    invariants = [*check(tally, facts.read, job.variants), *facts.invariants]
+    report: Report = {
         "format": FORMAT,
-        "job": facts.job,
+        "job": job.name,
         "inputs": list(facts.inputs),
         "options": {name: str(value) for name, value in sorted(facts.options.items())},
         "versions": dict(sorted(facts.versions.items())),
         "duration": facts.duration,
         "read": _count(facts.read),
-        "kept": {variant: _count(tally.total(variant, "kept")) for variant in VARIANTS},
-        "funnel": {variant: _funnel(tally, variant, facts) for variant in VARIANTS},
-        "languages": _languages(tally),
-        "sizes": {variant: _sizes(tally, variant) for variant in VARIANTS},
-        "sizes_by_language": {variant: {name: _sizes(tally, variant, name) for name in largest} for variant in VARIANTS},
-        "scores": {variant: _scores(tally, variant) for variant in VARIANTS if _is_scored(tally)},
-        "scores_by_language": {
-            variant: {name: _scores(tally, variant, name) for name in largest} for variant in VARIANTS if _is_scored(tally)
-        },
-        "score_table": _score_table(tally),
-        "lsh": _near_duplicates(tally, facts.lsh) if facts.lsh else None,
-        "clusters": {variant: _clusters(tally, variant) for variant in VARIANTS},
-        "rules": _rules(tally, facts.stages),
+        "kept": {variant: _count(tally.total(variant, "kept")) for variant in job.variants},
+        "funnel": {variant: _funnel(tally, variant, facts) for variant in job.variants},
+        "sizes": {variant: _sizes(tally, variant) for variant in job.variants},
+        "rules": _rules(tally, job),
         "invariants": [invariant._asdict() for invariant in invariants],
         "throughput": [stage._asdict() for stage in facts.throughput],
     }
+    if job.document != "file":
+        report["document"] = job.document
+    if facts.sections:
+        report["sections"] = [_section(section) for section in facts.sections]
+    return report | _by_column(tally, facts)
+
+
+def _by_column(tally: Tally, facts: Facts) -> Report:
+    """What is told of columns that not every job's corpora have."""
+    variants, largest = facts.job.variants, _largest_languages(tally)
+    told: Report = {}  # type: ignore[typeddict-item]
+    if "language" in facts.job.corpus.names:
+        told["languages"] = _languages(tally, variants)
+        told["sizes_by_language"] = {variant: {name: _sizes(tally, variant, name) for name in largest} for variant in variants}
+    if "quality" in facts.job.corpus.names:
+        scored = variants if _is_scored(tally) else ()
+        told["scores"] = {variant: _scores(tally, variant) for variant in scored}
+        told["scores_by_language"] = {variant: {name: _scores(tally, variant, name) for name in largest} for variant in scored}
+        told["score_table"] = _score_table(tally, variants[0])
+    if "cluster_id" in facts.job.corpus.names:
+        told["lsh"] = _near_duplicates(tally, facts.lsh) if facts.lsh else None
+        told["clusters"] = {variant: _clusters(tally, variant) for variant in variants}
+    return told
+
+
+def _section(section: Section) -> dict[str, Any]:
+    rows = [[finite(value) for value in row] for row in section.rows]
+    return section._asdict() | {"header": list(section.header), "rows": rows, "plots": [plot._asdict() for plot in section.plots]}
 
 
 def _chosen(tally: Tally, variant: str | None = None, **wanted: str) -> list[tuple[Key, Slice]]:
@@ -94,7 +116,7 @@ def _stages(tally: Tally, declared: Iterable[str]) -> list[str]:
 def _funnel(tally: Tally, variant: str, facts: Facts) -> list[Step]:
     steps: list[Step] = []
     left = Total(facts.read.files, facts.read.bytes)
-    for stage in _stages(tally, facts.stages):
+    for stage in _stages(tally, facts.job.funnel):
         here = _chosen(tally, variant, stage=stage)
         dropped = sum((part.total for key, part in here if key.outcome == "rejected"), Total())
         failed = sum((part.total for key, part in here if key.outcome == "failed"), Total())
@@ -105,18 +127,18 @@ def _funnel(tally: Tally, variant: str, facts: Facts) -> list[Step]:
     return steps
 
 
-def _languages(tally: Tally) -> list[LanguageRow]:
+def _languages(tally: Tally, variants: Sequence[str]) -> list[LanguageRow]:
     rows: list[LanguageRow] = []
     for language in sorted({key.language for key in tally.slices}):
         own = _chosen(tally, language=language)
-        file_level = [(key, part) for key, part in own if key.variant in ("file_level", BOTH)]
-        kept = {v: _joined(part for key, part in own if key.variant == v and key.outcome == "kept") for v in VARIANTS}
+        first = [(key, part) for key, part in own if key.variant in (variants[0], BOTH)]
+        kept = {v: _joined(part for key, part in own if key.variant == v and key.outcome == "kept") for v in variants}
         rows.append(
             {
                 "language": language,
-                "read": _count(_joined(part for _, part in file_level)),
+                "read": _count(_joined(part for _, part in first)),
                 "kept": {variant: _count(part) for variant, part in kept.items()},
-                "reasons": _rule_counts((key, part) for key, part in file_level if key.outcome != "kept")[:_REASONS],
+                "reasons": _rule_counts((key, part) for key, part in first if key.outcome != "kept")[:_REASONS],
             }
         )
     return sorted(rows, key=lambda row: (-row["read"]["bytes"], row["language"]))
@@ -164,10 +186,10 @@ def _unit_counts(part: Slice) -> list[int]:
     return [part.units.get(b, 0) for b in range(UNIT_BINS)]
 
 
-def _score_table(tally: Tally) -> list[ScoreRow]:
+def _score_table(tally: Tally, variant: str) -> list[ScoreRow]:
     rows: list[ScoreRow] = []
     for language in sorted({key.language for key, part in tally.slices.items() if key.outcome == "kept" and part.units}):
-        kept, dropped = _scored(tally, "file_level", language)
+        kept, dropped = _scored(tally, variant, language)
         whole = _joined([kept, dropped])
         if whole.unit_mean is None or whole.lowest is None or whole.highest is None:
             continue
@@ -213,23 +235,23 @@ def _clusters(tally: Tally, variant: str) -> list[Cluster]:
     return clusters
 
 
-def _rules(tally: Tally, declared: Iterable[str]) -> list[RuleSamples]:
-    order = {stage: number for number, stage in enumerate(_stages(tally, declared))}
+def _rules(tally: Tally, job: Job) -> list[RuleSamples]:
+    order = {stage: number for number, stage in enumerate(_stages(tally, job.funnel))}
     kinds = {(key.stage, key.rule, key.outcome) for key in tally.slices if key.outcome != "kept"}
-    return [_rule(tally, *kind) for kind in sorted(kinds, key=lambda kind: (order[kind[0]], kind))]
+    return [_rule(tally, job.variants, *kind) for kind in sorted(kinds, key=lambda kind: (order[kind[0]], kind))]
 
 
-def _rule(tally: Tally, stage: str, rule: str, outcome: str) -> RuleSamples:
+def _rule(tally: Tally, variants: Sequence[str], stage: str, rule: str, outcome: str) -> RuleSamples:
     own = _chosen(tally, stage=stage, rule=rule, outcome=outcome)
     whole = _joined(part for _, part in own)
     samples = {
-        sample["id"]: sample for variant in (*VARIANTS, BOTH) for sample in tally.samples.get(Key(variant, outcome, stage, rule, ""), [])
+        sample["id"]: sample for variant in (*variants, BOTH) for sample in tally.samples.get(Key(variant, outcome, stage, rule, ""), [])
     }
     return {
         "stage": stage,
         "rule": rule,
         "outcome": outcome,
-        "counts": {variant: _count(_joined(part for key, part in own if key.variant in (variant, BOTH))) for variant in VARIANTS},
+        "counts": {variant: _count(_joined(part for key, part in own if key.variant in (variant, BOTH))) for variant in variants},
         "limit": [] if whole.limit_low is None or whole.limit_high is None else [whole.limit_low, whole.limit_high],
         "samples": [samples[key] for key in sorted(samples)[:SAMPLES]],
     }

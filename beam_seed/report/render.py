@@ -51,4 +51,4 @@ def number(value: float) -> str:
 
 
 def variant_name(value: str) -> str:
-    return _VARIANT_NAMES.get(value, value)
+    return _VARIANT_NAMES.get(value, words(value[:1].upper() + value[1:]))

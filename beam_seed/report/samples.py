@@ -17,11 +17,12 @@ Record = dict[str, Any]  # JSON values
 
 def record(table: pa.Table, row: int, names: Sequence[str]) -> Record:
     """The named columns of one row; those that the table lacks are left out."""
-    return {name: _finite(table[name][row].as_py()) for name in names if name in table.column_names}
+    return {name: finite(table[name][row].as_py()) for name in names if name in table.column_names}
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no other numbers
+def finite(value: Any) -> Any:
+    """``value``; None in place of a float that JSON has no number for."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def smallest(records: Iterable[Record], k: int) -> list[Record]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypedDict
 
+from beam_seed.report.job import Job
 from beam_seed.report.tally import Total
 
 FORMAT = "beam_seed.report/1"
@@ -37,13 +38,39 @@ class Throughput(NamedTuple):
     reused: bool = False  # finished in an earlier run
 
 
+class Histogram(TypedDict):
+    """Documents by bin, kept and dropped; ``first`` is the number of the first bin."""
+
+    kind: str  # 'log2' (bin b holds [2**(b-1), 2**b) bytes) or 'unit' (equal bins of [0, 1], 50 in the standard sections)
+    first: int
+    kept: list[int]
+    dropped: list[int]
+
+
+class Plot(NamedTuple):
+    """A histogram of a section."""
+
+    caption: str
+    data: Histogram
+    limit: float | None = None  # a line at this place of [0, 1]
+
+
+class Section(NamedTuple):
+    """What only one job has to show: a paragraph, histograms and a table, each of them where it is not empty."""
+
+    title: str
+    text: str = ""
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str | float | None]] = ()  # as wide as the header; numbers are aligned to the right
+    plots: Sequence[Plot] = ()
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the job knows beside its datasets."""
 
-    job: str  # e.g. 'github'
+    job: Job
     read: Total  # every document found in the input, whatever became of it
-    stages: Sequence[str]  # that may drop documents, in order; the first is 'read'
     inputs: Sequence[str]
     options: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -51,6 +78,7 @@ class Facts:
     lsh: Lsh | None = None
     throughput: Sequence[Throughput] = ()
     invariants: Sequence[Invariant] = field(default_factory=list)  # checked by the job itself, e.g. against the schemas
+    sections: Sequence[Section] = ()  # of the job's own
 
 
 class Count(TypedDict):
@@ -79,20 +107,11 @@ class LanguageRow(TypedDict):
     language: str  # '' = not detected
     read: Count  # with a known language at the point where it was dropped or kept
     kept: dict[str, Count]  # by variant
-    reasons: list[RuleCount]  # why most of its files were dropped (file level), at most 3
-
-
-class Histogram(TypedDict):
-    """Files by bin, kept and dropped; ``lowest`` is the left edge of the first bin."""
-
-    kind: str  # 'log2' (bin b holds [2**(b-1), 2**b) bytes) or 'unit' (50 equal bins of [0, 1])
-    first: int  # number of the first bin
-    kept: list[int]
-    dropped: list[int]
+    reasons: list[RuleCount]  # why most of its files were dropped (first variant), at most 3
 
 
 class ScoreRow(TypedDict):
-    """Scores of a language's documents at file level; dropped = below the quality threshold."""
+    """Scores of a language's documents in the first variant; dropped = below the quality threshold."""
 
     language: str
     files: int
@@ -124,7 +143,7 @@ class RuleSamples(TypedDict):
     samples: list[dict[str, Any]]  # source, repo, path, language, size, measured, limit, evidence or error, excerpt
 
 
-class Report(TypedDict):
+class _Everywhere(TypedDict):
     format: str
     job: str
     inputs: list[str]
@@ -134,14 +153,21 @@ class Report(TypedDict):
     read: Count
     kept: dict[str, Count]
     funnel: dict[str, list[Step]]
-    languages: list[LanguageRow]
     sizes: dict[str, Histogram]  # by variant
-    sizes_by_language: dict[str, dict[str, Histogram]]  # variant -> language, the 12 largest
-    scores: dict[str, Histogram]
-    scores_by_language: dict[str, dict[str, Histogram]]
-    score_table: list[ScoreRow]
-    lsh: dict[str, Any] | None  # bands, rows, threshold, jaccard: {rule: counts of 50 bins}
-    clusters: dict[str, list[Cluster]]
     rules: list[RuleSamples]
     invariants: list[dict[str, Any]]  # name, holds, detail
     throughput: list[dict[str, Any]]  # stage, seconds, files, bytes, reused
+
+
+class Report(_Everywhere, total=False):
+    """What report.json holds; a job whose corpora lack a column lacks what would be told of it."""
+
+    document: str  # what one is called, where it is not 'file'
+    languages: list[LanguageRow]  # this and the next with the column language
+    sizes_by_language: dict[str, dict[str, Histogram]]  # variant -> language, the 12 largest
+    scores: dict[str, Histogram]  # by variant; this and the next two with the column quality
+    scores_by_language: dict[str, dict[str, Histogram]]
+    score_table: list[ScoreRow]
+    lsh: dict[str, Any] | None  # bands, rows, threshold, jaccard: {rule: counts of 50 bins}; with cluster_id, as clusters
+    clusters: dict[str, list[Cluster]]
+    sections: list[dict[str, Any]]  # title, text, header, rows, plots: [caption, data, limit]; where the job has any

@@ -1,15 +1,13 @@
-"""A file's story as text for a terminal."""
+"""A document's story as text for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from beam_seed.report.job import Job
 from beam_seed.report.text import byte_count, measure, one_line, place, words
 from beam_seed.report.why import SHOWN, Fate, Story
-
-# The steps in the order in which a file meets them; a file that was dropped by one has passed those before it.
-STAGES = ("read", "language", "rules", "exact_dedup", "near_dedup", "syntax", "quality")
 
 
 def render_story(story: Story) -> str:
@@ -17,7 +15,7 @@ def render_story(story: Story) -> str:
     lines = [place(story.who), *(f"  {line}" for line in _origin(story))]
     for variant, fate in story.fates.items():
         lines.append(f"  {words(variant)}: {_verdict(fate)}")
-        lines += [f"    {line}" for line in (*_because(fate), *_passed(story, fate))]
+        lines += [f"    {line}" for line in (*_because(fate, story.job), *_passed(story, fate))]
     return "\n".join(one_line(line) for line in lines)
 
 
@@ -48,7 +46,7 @@ def _verdict(fate: Fate) -> str:
     return "in none of corpora/, rejected/ and failed/: the run is unfinished"
 
 
-def _because(fate: Fate) -> Iterator[str]:
+def _because(fate: Fate, job: Job) -> Iterator[str]:
     row, evidence = fate.row, fate.evidence
     if row.get("measured") is not None:
         yield f"measured {measure(row['measured'])}" + (f", limit {measure(row['limit'])}" if row.get("limit") is not None else "")
@@ -58,7 +56,7 @@ def _because(fate: Fate) -> Iterator[str]:
     for name, value in sorted(evidence.items()):
         if name not in ("kept", "via", "cluster"):
             yield f"{name}: {value}"
-    yield from _represented(fate)
+    yield from _represented(fate, job)
 
 
 def _twins(evidence: dict[str, Any]) -> Iterator[str]:
@@ -76,11 +74,11 @@ def _similarity(via: dict[str, Any]) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
-def _represented(fate: Fate) -> Iterator[str]:
+def _represented(fate: Fate, job: Job) -> Iterator[str]:
     size: Any = fate.row.get("cluster_size") if fate.outcome == "kept" else None
     if size is None or size <= 1:
         return
-    noun = "repositories" if fate.row["variant"] == "repo_level" else "documents"
+    noun = "repositories" if fate.row["variant"] in job.repositories else "documents"
     yield f"stands for {size:,} {noun}, itself included" + (":" if fate.stands_for else "")
     for row in fate.stands_for:
         via = Fate("rejected", row).evidence.get("via")
@@ -94,7 +92,9 @@ def _represented(fate: Fate) -> Iterator[str]:
 def _passed(story: Story, fate: Fate) -> Iterator[str]:
     if fate.outcome == "unknown":
         return
-    stages = STAGES if fate.outcome == "kept" else STAGES[: STAGES.index(fate.row["stage"])] if fate.row["stage"] in STAGES else ()
+    # A document that was dropped in one stage has passed those before it.
+    funnel, dropped_in = story.job.funnel, fate.row.get("stage")
+    stages = funnel if fate.outcome == "kept" else funnel[: funnel.index(dropped_in)] if dropped_in in funnel else ()
     told = [_step(story, fate, stage) for stage in stages]
     if told:
         yield f"passed: {'; '.join(told)}"

@@ -27,7 +27,6 @@ from beam_seed.report.columns import (
 )
 from beam_seed.report.samples import Record, largest, record, smallest
 
-VARIANTS = ("file_level", "repo_level")
 BOTH = "both"  # a rejected or failed row that counts in every variant
 
 UNIT_BINS = 50  # bins of [0, 1]: 0.02 wide, finer than scores or similarities can be read off a page
@@ -44,7 +43,8 @@ _UNIT = 1 << 30
 # The first word of an error ('ValueError: ...') stands for its kind; messages are unbounded in number.
 _ERROR_KIND = r"^(?P<kind>[A-Za-z_][A-Za-z0-9_.]{0,60})(?::|$)"
 
-_KEPT_COLUMNS = ("id", "source", "repo", "path", "language", "size", "cluster_id", "cluster_size")
+_KEPT_COLUMNS = ("id", "source", "repo", "path", "size")
+_CLUSTER_COLUMNS = ("cluster_id", "cluster_size")
 _ROW_COLUMNS = ("id", "source", "repo", "path", "language", "size", "variant", "stage")
 
 
@@ -67,7 +67,7 @@ class Total(NamedTuple):
 class Key(NamedTuple):
     """What documents are counted by; '' where it does not apply."""
 
-    variant: str  # 'file_level', 'repo_level' or 'both'
+    variant: str  # such as 'file_level', or 'both'
     outcome: str  # 'kept', 'rejected' or 'failed'
     stage: str
     rule: str  # for failed: the kind of error
@@ -127,21 +127,26 @@ class Tally:
     members: dict[tuple[str, str], list[Record]] = field(default_factory=dict)  # (variant, cluster) -> MEMBERS smallest ids
     defects: dict[str, int] = field(default_factory=dict)  # what is wrong with rows -> rows; empty in a sound run
 
-    def add_kept(self, variant: str, table: pa.Table) -> None:
-        """Count rows of ``corpora/<variant>``. The score is the column ``quality``, where there is one.
+    def add_kept(self, variant: str, table: pa.Table, of_repositories: bool = False) -> None:
+        """Count rows of ``corpora/<variant>``. The columns language, quality (the score), cluster_id and cluster_size may be missing.
 
+        of_repositories: the clusters of the variant are of repositories, not of documents.
         Raises ValueError where a needed column is missing or an id is not 32 hex digits.
         """
-        if variant not in VARIANTS:
-            raise ValueError(f"found variant {variant!r}; expected one of {', '.join(VARIANTS)}")
-        rows = select(table, "corpora", _KEPT_COLUMNS)
+        if variant == BOTH:
+            raise ValueError(f"found variant {variant!r}; expected the name of one corpus")
+        optional = [name for name in ("language", *_CLUSTER_COLUMNS) if name in table.column_names]
+        rows = select(table, "corpora", (*_KEPT_COLUMNS, *optional))
         if not table.num_rows:
             return
-        groups = group_rows({"language": rows["language"]}, Key(variant, "kept", "", "", "")._replace)
+        languages = rows.get("language", pa.array([""] * table.num_rows))
+        groups = group_rows({"language": languages}, Key(variant, "kept", "", "", "")._replace)
         self._count(groups, table, rows, "quality")
-        self._add_clusters(variant, rows)
-        for name in ("source", "repo", "path", "cluster_id"):
+        for name in ("source", "repo", "path"):
             self._note(f"kept row without {name}", is_empty(rows[name]))
+        if set(_CLUSTER_COLUMNS) <= set(optional):
+            self._add_clusters(variant, rows, of_repositories)
+            self._note("kept row without cluster_id", is_empty(rows["cluster_id"]))
 
     def add_rejected(self, table: pa.Table) -> None:
         """Count rows of ``rejected/`` and sample them; an optional column ``content`` gives the samples' excerpts."""
@@ -246,7 +251,6 @@ class Tally:
     def _add_dropped(self, outcome: str, table: pa.Table, rows: Mapping[str, Column], columns: Mapping[str, Column]) -> None:
         groups = group_rows(columns, lambda **names: Key(outcome=outcome, **names))
         self._count(groups, table, rows, "measured")
-        self._note(f"{outcome} row of an unknown variant", pc.invert(pc.is_in(rows["variant"], pa.array([*VARIANTS, BOTH]))))
         self._note(f"{outcome} row without stage", is_empty(rows["stage"]))
         names = ("id", "source", "repo", "path", "language", "size", "measured", "limit", "evidence", "error", "content")
         for key, picked in groups.merged(lambda key: key._replace(language="")).smallest(hex_prefixes(rows["id"]), rows["id"], SAMPLES):
@@ -277,10 +281,10 @@ class Tally:
             )
             self.slices.setdefault(key, Slice()).add(part)
 
-    def _add_clusters(self, variant: str, rows: Mapping[str, Column]) -> None:
+    def _add_clusters(self, variant: str, rows: Mapping[str, Column], of_repositories: bool) -> None:
         duplicated: Column = pc.greater(rows["cluster_size"], pa.scalar(1))
-        found: Any = pa.table({name: rows[name] for name in _KEPT_COLUMNS}).filter(duplicated)
-        if variant == "repo_level":
+        found: Any = pa.table({name: rows[name] for name in (*_KEPT_COLUMNS, *_CLUSTER_COLUMNS)}).filter(duplicated)
+        if of_repositories:
             found = found.set_column(found.column_names.index("path"), "path", pa.array([""] * len(found), pa.string()))
         clusters = found.group_by(["cluster_id", "cluster_size", "source", "repo", "path"], use_threads=False)
         held = clusters.aggregate([("size", "sum"), ("size", "count")]).rename_columns(

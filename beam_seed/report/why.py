@@ -1,10 +1,10 @@
-"""The whole story of one file, from a run's datasets: where it was read, what was measured, what became of it and why."""
+"""The whole story of one document, from a run's datasets: where it was read, what was measured, what became of it and why."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from beam_seed.report.tally import BOTH, VARIANTS
+from beam_seed.report.job import Job
+from beam_seed.report.tally import BOTH
 from beam_seed.report.text import one_line
 
 ReadTable = Callable[[str, Sequence[str], Any], pa.Table]
@@ -36,12 +37,12 @@ _FAILED = (*_WHO, "size", "language", "variant", "stage", "error")
 
 
 class NotFoundError(LookupError):
-    """No file of this name was read; the message suggests near names."""
+    """No document of this name was read; the message suggests near names."""
 
 
 @dataclass
 class Fate:
-    """What became of a file in one variant."""
+    """What became of a document in one variant."""
 
     outcome: str  # 'kept', 'rejected', 'failed', or 'unknown' in an unfinished run
     row: Row = field(default_factory=dict)  # of corpora/, rejected/ or failed/
@@ -59,12 +60,13 @@ class Fate:
 
 @dataclass
 class Story:
-    """One file; values that no dataset tells are missing from the rows."""
+    """One document; values that no dataset tells are missing from the rows."""
 
     who: Row  # id, source, repo, path
     document: Row  # of documents/; empty where it was dropped while reading
     measures: Row  # language, detected_by, syntax_error_share, quality
     fates: dict[str, Fate]  # by variant
+    job: Job
     limits: dict[str, float]  # of the rules that it passed, as far as they dropped another file of its language
 
 
@@ -86,20 +88,35 @@ def parquet_reader(list_files: Callable[[str], Iterable[str]], open_file: Callab
     return read
 
 
-def explain(read_table: ReadTable, name: str) -> list[Story]:
-    """The stories of all files called ``name``, that is REPO/PATH, in order of source; repositories' names may hold slashes.
+def explain(read_table: ReadTable, name: str, job: Job) -> list[Story]:
+    """The stories of all documents called ``name``, in order of source.
 
-    Raises NotFoundError where no such file was read.
+    name: REPO/PATH (repositories' names may hold slashes), or PATH alone where one repository has it, such as a commit's id or a URL.
+    Raises NotFoundError where no such document was read, or where several repositories have the path.
     """
-    where = _named(name)
-    documents = _rows(read_table, "documents", _DOCUMENT, where, name)
-    rejected = _rows(read_table, "rejected", _REJECTED, where, name)
-    failed = _rows(read_table, "failed", _FAILED, where, name)
-    files = {row["id"]: {column: row[column] for column in _WHO} for row in [*documents, *rejected, *failed]}
-    if not files:
-        raise NotFoundError(one_line(_not_found(read_table, name)))
-    stories = [_story(read_table, who, documents, rejected, failed) for who in files.values()]
+    stories = _stories(read_table, _splits(name), job)
+    if not stories:
+        repos = _names(read_table, "repo", pc.field("path") == name)
+        if len(repos) > 1:
+            raise NotFoundError(one_line(_ambiguous(name, repos, job)))
+        stories = _stories(read_table, [(repo, name) for repo in repos], job)
+    if not stories:
+        raise NotFoundError(one_line(_not_found(read_table, name, job)))
     return sorted(stories, key=lambda story: (story.who["source"], story.who["id"]))
+
+
+def _stories(read_table: ReadTable, names: Collection[tuple[str, str]], job: Job) -> list[Story]:
+    """Of each document that has one of ``names``, (repository, path)."""
+    if not names:
+        return []
+    repos, paths = (pa.array([each[part] for each in names], pa.string()) for part in (0, 1))
+    where = pc.field("repo").isin(repos) & pc.field("path").isin(paths)
+    documents, rejected, failed = (
+        [row for row in _rows(read_table, dataset, columns, where) if (row["repo"], row["path"]) in names]
+        for dataset, columns in (("documents", _DOCUMENT), ("rejected", _REJECTED), ("failed", _FAILED))
+    )
+    found = {row["id"]: {column: row[column] for column in _WHO} for row in [*documents, *rejected, *failed]}
+    return [_story(read_table, who, documents, rejected, failed, job) for who in found.values()]
 
 
 def _splits(name: str) -> list[tuple[str, str]]:
@@ -107,19 +124,12 @@ def _splits(name: str) -> list[tuple[str, str]]:
     return [("/".join(parts[:cut]), "/".join(parts[cut:])) for cut in range(1, len(parts))]
 
 
-def _named(name: str) -> Any:
-    splits = _splits(name)
-    repos, paths = (pa.array([split[part] for split in splits], pa.string()) for part in (0, 1))
-    return pc.field("repo").isin(repos) & pc.field("path").isin(paths)
-
-
-def _rows(read_table: ReadTable, dataset: str, columns: Sequence[str], where: Any, name: str | None = None) -> list[Row]:
+def _rows(read_table: ReadTable, dataset: str, columns: Sequence[str], where: Any) -> list[Row]:
     rows: list[Row] = read_table(dataset, columns, where).to_pylist()
-    splits = set(_splits(name)) if name is not None else None
-    return [row for row in rows if splits is None or (row["repo"], row["path"]) in splits]
+    return rows
 
 
-def _story(read_table: ReadTable, who: Row, documents: list[Row], rejected: list[Row], failed: list[Row]) -> Story:
+def _story(read_table: ReadTable, who: Row, documents: list[Row], rejected: list[Row], failed: list[Row], job: Job) -> Story:
     own = pc.field("id") == who["id"]
     document = next((row for row in documents if row["id"] == who["id"]), {})
     measures: Row = {}
@@ -127,11 +137,11 @@ def _story(read_table: ReadTable, who: Row, documents: list[Row], rejected: list
         for row in _rows(read_table, dataset, columns, own):
             measures |= {name: value for name, value in row.items() if value is not None and name != "id"}
     mine = [row for row in rejected if row["id"] == who["id"]], [row for row in failed if row["id"] == who["id"]]
-    fates = {variant: _fate(read_table, variant, who["id"], *mine) for variant in VARIANTS}
+    fates = {variant: _fate(read_table, variant, who["id"], *mine) for variant in job.variants}
     for fate in fates.values():
-        _follow(read_table, fate)
+        _follow(read_table, fate, job)
     language = measures.get("language") or document.get("language") or next((fate.row.get("language") for fate in fates.values()), None)
-    return Story(who, document, measures | {"language": language or ""}, fates, _limits(read_table, language or ""))
+    return Story(who, document, measures | {"language": language or ""}, fates, job, _limits(read_table, language or ""))
 
 
 def _fate(read_table: ReadTable, variant: str, id_: str, rejected: list[Row], failed: list[Row]) -> Fate:
@@ -144,14 +154,14 @@ def _fate(read_table: ReadTable, variant: str, id_: str, rejected: list[Row], fa
     return Fate("unknown", {"variant": variant})
 
 
-def _follow(read_table: ReadTable, fate: Fate) -> None:
-    """Look up the other files of a duplicate's cluster."""
+def _follow(read_table: ReadTable, fate: Fate, job: Job) -> None:
+    """Look up the other documents of a duplicate's cluster."""
     variant = fate.row["variant"]
     if fate.outcome == "kept" and fate.row.get("cluster_size", 1) > 1:
         cluster = json.dumps(fate.row["cluster_id"])
         about = pc.field("variant").isin([variant, BOTH]) & pc.match_substring(pc.field("evidence"), f'"cluster": {cluster}')
         rows = sorted(_rows(read_table, "rejected", _REJECTED, about), key=lambda row: row["id"])
-        if variant == "repo_level":  # one row for each repository, not for each of its files
+        if variant in job.repositories:  # one row for each repository, not for each of its files
             rows = list({(row["source"], row["repo"]): row | {"path": ""} for row in rows}.values())
         fate.stands_for = rows[:SHOWN]
     kept = fate.evidence.get("kept")
@@ -175,21 +185,26 @@ def _limits(read_table: ReadTable, language: str) -> dict[str, float]:
     return {row["rule"]: row["limit_min"] for row in extremes if row["limit_min"] == row["limit_max"]}
 
 
-def _not_found(read_table: ReadTable, name: str) -> str:
+def _ambiguous(name: str, repos: list[str], job: Job) -> str:
+    shown = ", ".join(f"{repo}/{name}" for repo in repos[:_NEAR_NAMES])
+    return f"{len(repos):,} repositories have a {job.document} {name!r}; expected REPO/PATH, such as {shown}"
+
+
+def _not_found(read_table: ReadTable, name: str, job: Job) -> str:
     repos = set(_names(read_table, "repo", None))
     known = [(repo, path) for repo, path in _splits(name) if repo in repos]
     near = _near(name, [f"{repo}/{path}" for repo, _ in known for path in _names(read_table, "path", pc.field("repo") == repo)])
     if near:
-        return f"no file {name!r} was read; near names: {', '.join(near)}"
+        return f"no {job.document} {name!r} was read; near names: {', '.join(near)}"
     if known:
-        return f"no file {name!r} was read; the repository {known[-1][0]!r} has none of a near name"
+        return f"no {job.document} {name!r} was read; the repository {known[-1][0]!r} has none of a near name"
     near = [repo for wanted, _ in _splits(name) or [(name, "")] for repo in _near_beginnings(wanted, sorted(repos))]
     told = (
         f"repositories of near names: {', '.join(list(dict.fromkeys(near))[:_NEAR_NAMES])}"
         if near
         else f"{len(repos):,} repositories were read"
     )
-    return f"no file {name!r} was read; expected REPO/PATH; {told}"
+    return f"no {job.document} {name!r} was read; expected REPO/PATH; {told}"
 
 
 def _names(read_table: ReadTable, column: str, where: Any) -> list[str]:

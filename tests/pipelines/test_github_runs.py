@@ -25,7 +25,7 @@ TIMED = ("report.html", "report.json")
 
 def digests(output: Path) -> dict[str, str]:
     """Digest of every published file."""
-    files = [path for path in output.rglob("*") if path.is_file() and path.name not in TIMED and "_work" not in path.parts]
+    files = [path for path in output.rglob("*") if path.is_file() and path.name not in TIMED and not {"_work", "_cache"} & {*path.parts}]
     return {str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -91,14 +91,14 @@ def test_changed_input_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["documents", "measures", "duplicates", "scores", "verdicts"])
-def test_a_killed_run_ends_like_a_clean_one(run: Path, arguments: list[str], tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize("sign", [*(f"_stages/{stage}.json" for stage in github.STAGES[:5]), "_cache/scores/*/*.parquet"])
+def test_a_killed_run_ends_like_a_clean_one(run: Path, arguments: list[str], tmp_path: Path, sign: str) -> None:
     arguments = ["github", *arguments, f"--output={tmp_path}", "--workers=2"]
     command = [sys.executable, "-m", "pipelines.cli", *arguments]
     process = subprocess.Popen(
         command, cwd=Path(github.__file__).parents[1], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while not (tmp_path / "_stages" / f"{stage}.json").exists() and process.poll() is None:
+    while not list(tmp_path.glob(sign)) and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 
+from beam_seed.curation.job import GITHUB
 from beam_seed.records import document_id
 from beam_seed.report.build import build_report
 from beam_seed.report.render import render
@@ -34,7 +35,6 @@ LANGUAGES = {
     "CUDA": (120, "cu"),
     "Tcl": (60, "tcl"),
 }
-STAGES = ("read", "language", "rules", "exact_dedup", "near_dedup", "syntax", "quality")
 _EXCERPT = 'def {name}(request, *args):\n    """Answer one request."""\n    for arg in args:\n        yield request.send(arg)\n'
 
 
@@ -76,7 +76,7 @@ def run(rows: list[dict], seed: int = 11) -> Tally:
                 (failed if "error" in outcome else rejected).append({**row, "variant": variant, **outcome})
     for variant, held in kept.items():
         table = pa.Table.from_pylist(held)
-        tally.add_kept(variant, table)
+        tally.add_kept(variant, table, variant in GITHUB.repositories)
     large = sorted(kept["file_level"], key=lambda row: -row["cluster_size"])[:20]
     for number, row in enumerate(row for row in rejected if row["rule"] == "near-duplicate" and row["variant"] == "file_level"):
         twin = large[number * number % 20]
@@ -137,9 +137,8 @@ def report() -> Report:
     total = Total(len(rows), sum(row["size"] for row in rows), sum(int(row["id"][:8], 16) for row in rows))
     seconds = {"read": 21.4, "measure": 33.0, "duplicates": 18.2, "score": 61.7, "decide": 1.4, "assemble": 9.8}
     facts = Facts(
-        job="github",
+        job=GITHUB,
         read=total,
-        stages=STAGES,
         inputs=["gs://raw/2026/*.tar.zst", "/data/more/*.parquet"],
         options={
             "output": "gs://curated/2026-11",

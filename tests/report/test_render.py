@@ -1,6 +1,7 @@
 import html.parser
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beam_seed.curation.job import GITHUB
 from beam_seed.records import document_id
 from beam_seed.report.build import build_report
 from beam_seed.report.charts import candidate_curve, candidate_probability, histogram, unit_histogram
@@ -48,7 +50,8 @@ class Page(html.parser.HTMLParser):
 
 
 def facts(read, **more):
-    named = {"job": "github", "stages": ("read", "rules"), "inputs": ["in"], "options": {}, "versions": {}, "duration": 1.0}
+    job = replace(GITHUB, name=more.pop("job", "github"), funnel=("read", "rules"))
+    named = {"job": job, "inputs": ["in"], "options": {}, "versions": {}, "duration": 1.0}
     return Facts(read=read, **(named | more))
 
 
@@ -86,7 +89,7 @@ def only_rejected(*rows, **more):
 class TestReport:
     def test_an_empty_run(self):
         report = build_report(Tally(), facts(Total(), duration=0.0, inputs=[]))
-        assert set(report) == set(Report.__annotations__)
+        assert set(report) == set(Report.__annotations__) - {"document", "sections"}
         page = render(report)
         assert "Nothing was dropped" in page
         assert "all 7 hold" in page
@@ -94,8 +97,8 @@ class TestReport:
 
     def test_one_kept_file(self):
         tally = Tally()
-        for variant in ("file_level", "repo_level"):
-            tally.add_kept(variant, kept({}))
+        for variant in GITHUB.variants:
+            tally.add_kept(variant, kept({}), variant in GITHUB.repositories)
         report = build_report(tally, facts(totals(kept({})), lsh=Lsh(21, 6, 0.7)))
         assert report["kept"] == {"file_level": {"files": 1, "bytes": 10}, "repo_level": {"files": 1, "bytes": 10}}
         assert report["score_table"][0]["quantiles"] == [0.51, 0.51, 0.51]

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beam_seed.curation.job import GITHUB
 from beam_seed.records import document_id
 from beam_seed.report.accounting import broken, check
 from beam_seed.report.columns import hex_prefixes
-from beam_seed.report.tally import CLUSTERS, EXCERPT, MEMBERS, SAMPLES, VARIANTS, Key, Tally, Total, merge, totals, unit_bins
+from beam_seed.report.tally import CLUSTERS, EXCERPT, MEMBERS, SAMPLES, Key, Tally, Total, merge, totals, unit_bins
 
+VARIANTS = GITHUB.variants
 unhurried = settings(max_examples=50, deadline=None)  # the machine may be busy
 
 DROPPED = {
@@ -71,7 +73,7 @@ def table(rows, schema):
 
 def tallied(kept=(), rejected=(), failed=(), variant="file_level", wanted=None):
     tally = Tally()
-    tally.add_kept(variant, table(list(kept), KEPT))
+    tally.add_kept(variant, table(list(kept), KEPT), variant in GITHUB.repositories)
     tally.add_rejected(table(list(rejected), REJECTED))
     tally.add_failed(table(list(failed), FAILED))
     tally.add_cluster_members(table(list(rejected), REJECTED), wanted or {document_id("s", "r", str(number)) for number in range(3)})
@@ -128,6 +130,15 @@ class TestCounts:
         values = np.array([0.0, 0.7, float(np.float32(0.7)), 0.58, 0.999, 1.0])
         assert unit_bins(values).tolist() == [0, 35, 35, 29, 49, 49]
 
+    def test_columns_that_a_corpus_may_lack(self):
+        rows = table([row(1, cluster_id="c", cluster_size=2, quality=0.5)], KEPT)
+        tally = Tally()
+        tally.add_kept("commits", rows.drop_columns(["language", "quality", "cluster_id", "cluster_size"]))
+        assert {key: part.files for key, part in tally.slices.items()} == {Key("commits", "kept", "", "", ""): 1}
+        assert (tally.clusters, tally.defects) == ({}, {})
+        with pytest.raises(ValueError, match="lacks the column 'repo'"):
+            tally.add_kept("commits", rows.drop_columns(["repo"]))
+
     def test_large_strings_and_dictionaries_are_read(self):
         rows = table([rejection(1), rejection(2)], REJECTED)
         other = rows.set_column(0, "id", rows["id"].cast(pa.large_string())).set_column(6, "variant", rows["variant"].dictionary_encode())
@@ -154,7 +165,7 @@ class TestErrors:
             Tally().add_rejected(table([rejection(1), rejection(2, id=id_)], REJECTED))
 
     def test_an_unknown_variant(self):
-        with pytest.raises(ValueError, match="found variant 'both'; expected one of file_level, repo_level"):
+        with pytest.raises(ValueError, match="found variant 'both'; expected the name of one corpus"):
             Tally().add_kept("both", table([], KEPT))
 
     @unhurried
@@ -269,24 +280,24 @@ class TestAccounting:
         return totals(table([rejection(n) for n in ids], REJECTED))
 
     def test_closed_books(self):
-        found = check(self.run([1, 2], [3], [4]), self.read(1, 2, 3, 4))
+        found = check(self.run([1, 2], [3], [4]), self.read(1, 2, 3, 4), VARIANTS)
         assert broken(found) == ""
         assert len(found) == 7
         assert found[0].detail == "2 + 1 + 1 = 4"
 
     def test_nothing_read(self):
-        assert broken(check(Tally(), Total())) == ""
-        assert broken(check(self.run([], []), self.read())) == ""
+        assert broken(check(Tally(), Total(), VARIANTS)) == ""
+        assert broken(check(self.run([], []), self.read(), VARIANTS)) == ""
 
     def test_a_lost_file(self):
         assert "file_level: kept + rejected + failed = read (files) (1 + 1 + 0 ≠ 3)" in broken(
-            check(self.run([1], [2]), self.read(1, 2, 3))
+            check(self.run([1], [2]), self.read(1, 2, 3), VARIANTS)
         )
 
     def test_a_file_counted_twice_in_place_of_another_of_its_size(self):
         tally, read = self.run([1], [2]), self.read(1, 2)
         swapped = Total(read.files, read.bytes, read.checksum + 1)
-        names = [name for name, holds, _ in check(tally, swapped) if not holds]
+        names = [name for name, holds, _ in check(tally, swapped, VARIANTS) if not holds]
         assert names == [f"{variant}: kept + rejected + failed = read (check-sum of ids)" for variant in VARIANTS]
 
     @pytest.mark.parametrize(
@@ -300,7 +311,18 @@ class TestAccounting:
     )
     def test_defective_rows_break_an_invariant(self, change, defect):
         tally = tallied(rejected=[rejection(1), rejection(2, **change)])
-        assert defect in broken(check(tally, self.read(1, 2)))
+        assert defect in broken(check(tally, self.read(1, 2), VARIANTS))
+
+    def test_a_kept_row_of_an_unknown_variant_breaks_an_invariant(self):
+        tally = tallied([row(1, cluster_id="c", cluster_size=1, quality=None)], variant="third_level")
+        assert "kept row of an unknown variant: 1" in broken(check(tally, self.read(), VARIANTS))
+
+    def test_one_variant(self):
+        tally = tallied([row(1, cluster_id="c", cluster_size=1, quality=None)], [rejection(2, variant="commits")], variant="commits")
+        found = check(tally, self.read(1, 2), ("commits",))
+        assert broken(found) == ""
+        assert [name.split(":")[0] for name, _, _ in found[:3]] == ["commits"] * 3
+        assert "rejected row of an unknown variant: 1" in broken(check(tally, self.read(1, 2), ("web",)))
 
     def test_a_kept_row_without_provenance(self):
         tally = tallied([row(1, cluster_id="c", cluster_size=1, quality=None) | {"source": ""}])

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from beam_seed.curation.job import GITHUB
 from beam_seed.records import document_id
 from beam_seed.report.story import render_story
 from beam_seed.report.why import NotFoundError, explain, parquet_reader
@@ -94,32 +95,32 @@ def read_table(tmp_path_factory):
 
 
 def story(read_table, name):
-    return "\n".join(render_story(each) for each in explain(read_table, name))
+    return "\n".join(render_story(each) for each in explain(read_table, name, GITHUB))
 
 
 class TestExplain:
     def test_a_kept_file_and_its_namesake(self, read_table):
-        stories = explain(read_table, "numpy/numpy/numpy/core.py")
+        stories = explain(read_table, "numpy/numpy/numpy/core.py", GITHUB)
         assert [each.who["source"] for each in stories] == ["a.tar", "b.tar"]
         assert {variant: fate.outcome for variant, fate in stories[0].fates.items()} == {"file_level": "kept", "repo_level": "kept"}
         assert {variant: fate.outcome for variant, fate in stories[1].fates.items()} == {"file_level": "kept", "repo_level": "unknown"}
 
     def test_whom_it_stands_for(self, read_table):
-        fates = explain(read_table, "numpy/numpy/numpy/core.py")[0].fates
+        fates = explain(read_table, "numpy/numpy/numpy/core.py", GITHUB)[0].fates
         assert {row["path"] for row in fates["file_level"].stands_for} == {"core.py", "copy of core.py"}
         assert [(row["repo"], row["path"]) for row in fates["repo_level"].stands_for] == [("fork", "")]
 
     def test_every_split_into_repository_and_path_is_tried(self, read_table):
-        (found,) = explain(read_table, "numpy/numpy/fft.py")
+        (found,) = explain(read_table, "numpy/numpy/fft.py", GITHUB)
         assert (found.who["repo"], found.who["path"]) == ("numpy", "numpy/fft.py")
 
     def test_a_near_duplicate_and_its_kept_twin(self, read_table):
-        (found,) = explain(read_table, "fork/core.py")
+        (found,) = explain(read_table, "fork/core.py", GITHUB)
         assert found.fates["file_level"].favoured.outcome == "kept"
         assert found.fates["repo_level"].evidence["kept"]["repo"] == "numpy/numpy"
 
     def test_a_file_dropped_while_reading(self, read_table):
-        (found,) = explain(read_table, "left/vendor/x.js")
+        (found,) = explain(read_table, "left/vendor/x.js", GITHUB)
         assert found.document == {}
         assert {fate.row["rule"] for fate in found.fates.values()} == {"vendored"}
 
@@ -139,11 +140,11 @@ class TestNotFound:
     )
     def test_suggestions(self, read_table, name, message):
         with pytest.raises(NotFoundError, match=message):
-            explain(read_table, name)
+            explain(read_table, name, GITHUB)
 
     def test_an_empty_run(self):
         with pytest.raises(NotFoundError, match="0 repositories were read"):
-            explain(parquet_reader(lambda _: [], open_file), "a/b")
+            explain(parquet_reader(lambda _: [], open_file), "a/b", GITHUB)
 
 
 class TestStory:
