@@ -16,7 +16,7 @@ from beam_seed.curation.decide import Kept, Rule, decide_shard, score_histogram
 from beam_seed.curation.measure import measure_shard
 from beam_seed.curation.read import Bucket, bucket_count, bucket_of, read_bucket, spill_table
 from beam_seed.near_dedup.lsh import Bands
-from beam_seed.quality.threshold import ScoreHistogram
+from beam_seed.quality.threshold import ScoreHistogram, merge_packed
 from beam_seed.records import Document
 from beam_seed.report.job import Job
 from beam_seed.rules.rules import Limits as RuleLimits
@@ -117,7 +117,7 @@ class DecideVerdicts(beam.PTransform):
         histogram = (
             shards
             | "Count scores" >> beam.Map(self._count, duplicates).with_output_types(bytes)
-            | "Merge scores" >> beam.CombineGlobally(_merge_histograms)
+            | "Merge scores" >> beam.CombineGlobally(merge_packed)
         )
         return shards | "Decide" >> beam.FlatMap(self._decide, duplicates, AsSingleton(histogram)).with_output_types(Kept)
 
@@ -127,13 +127,6 @@ class DecideVerdicts(beam.PTransform):
     def _decide(self, shard: Shard, duplicates: Mapping[int, Sequence[bytes]], histogram: bytes) -> Iterator[Kept]:
         thresholds = ScoreHistogram.from_bytes(histogram).thresholds(self.rule.drop_lowest)
         yield from decide_shard(self.root, shard.number, duplicates[shard.number], thresholds, self.rule)
-
-
-def _merge_histograms(packed: Iterable[bytes]) -> bytes:
-    merged = ScoreHistogram()
-    for each in packed:
-        merged.merge(ScoreHistogram.from_bytes(each))
-    return merged.to_bytes()
 
 
 @dataclass

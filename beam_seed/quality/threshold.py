@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -132,3 +132,11 @@ class ScoreHistogram:
         self._counts[group] = np.zeros(len(self._steps[group]), np.int64)
         np.add.at(self._counts[group], index, counts)
         self._missing[group] = self._missing.get(group, 0) + int(missing)
+
+
+def merge_packed(packed: Iterable[bytes]) -> bytes:
+    """The sum of histograms, each as the bytes that ``to_bytes`` wrote."""
+    merged = ScoreHistogram()
+    for each in packed:
+        merged.merge(ScoreHistogram.from_bytes(each))
+    return merged.to_bytes()

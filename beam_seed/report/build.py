@@ -51,6 +51,8 @@ def build_report(tally: Tally, facts: Facts) -> Report:
     }
     if job.document != "file":
         report["document"] = job.document
+    if job.group != "language":
+        report["group"] = job.group
     if facts.sections:
         report["sections"] = [_section(section) for section in facts.sections]
     return report | _by_column(tally, facts)
@@ -60,7 +62,7 @@ def _by_column(tally: Tally, facts: Facts) -> Report:
     """What is told of columns that not every job's corpora have."""
     variants, largest = facts.job.variants, _largest_languages(tally)
     told: Report = {}  # type: ignore[typeddict-item]
-    if "language" in facts.job.corpus.names:
+    if facts.job.group in facts.job.corpus.names:
         told["languages"] = _languages(tally, variants)
         told["sizes_by_language"] = {variant: {name: _sizes(tally, variant, name) for name in largest} for variant in variants}
     if "quality" in facts.job.corpus.names:

@@ -163,7 +163,8 @@ class Report(_Everywhere, total=False):
     """What report.json holds; a job whose corpora lack a column lacks what would be told of it."""
 
     document: str  # what one is called, where it is not 'file'
-    languages: list[LanguageRow]  # this and the next with the column language
+    group: str  # what ``language`` stands for here, where it is not the language
+    languages: list[LanguageRow]  # this and the next with the group's column
     sizes_by_language: dict[str, dict[str, Histogram]]  # variant -> language, the 12 largest
     scores: dict[str, Histogram]  # by variant; this and the next two with the column quality
     scores_by_language: dict[str, dict[str, Histogram]]

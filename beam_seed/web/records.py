@@ -39,7 +39,7 @@ class Extracted(NamedTuple):
 class Page(NamedTuple):
     """One page: the fields of a Document, which every step of code curation can read, then what only pages have."""
 
-    id: str  # see record_id
+    id: str  # records.document_id(source, repo, path)
     source: str  # the archive
     repo: str  # canonical host
     path: str  # canonical path and query
@@ -72,7 +72,7 @@ def make_page(response: Response, host: str, path: str, extracted: Extracted, ge
     """The page of a response."""
     data = extracted.markdown.encode("utf-8", "surrogatepass")
     return Page(
-        record_id(response.source, response.offset, response.url),
+        document_id(response.source, host, path),
         response.source,
         host,
         path,
@@ -104,7 +104,7 @@ def document_of(page: Page) -> Document:
 
 
 def record_id(source: str, offset: int, url: str) -> str:
-    """Stable identity of a WARC record, and of the page made of it: one archive may hold an address many times."""
+    """Stable identity of a WARC record that became no page: one archive may hold an address many times."""
     return document_id(source, str(offset), url)
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from beam_seed.web.categories import Table
 
 _SALT = b"web sampling"  # ids are digests themselves and other samples are drawn by them; this draw is independent of those
-_RANGE = 1 << 64
+RANGE = 1 << 64
 
 
 def draw(identity: str) -> int:
@@ -19,7 +19,7 @@ def draw(identity: str) -> int:
 
 def is_sampled(identity: str, rate: Fraction) -> bool:
     """Whether the page is in a sample of that rate; a larger rate's sample holds every smaller one's."""
-    return draw(identity) < rate * _RANGE
+    return draw(identity) < rate * RANGE
 
 
 def solve_rates(pages: Mapping[str, int], mix: Mapping[str, float]) -> dict[str, Fraction]:
