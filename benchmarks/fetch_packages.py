@@ -1,4 +1,4 @@
-"""Fetches the packages named in packages.txt with pip, npm and apt-get: ``python benchmarks/fetch_packages.py DIR``.
+"""Fetches the packages named in packages.txt with pip, npm and apt-get: ``python benchmarks/fetch_packages.py DIR [--packages=FILE]``.
 
 Each client uses the registry it is configured for. What is there already is not fetched again, so a run that was
 cut short is continued by the same command. A package that cannot be fetched is reported, and the exit status is 1.
@@ -85,8 +85,10 @@ def fetch_all(registry: str, lines: list[list[str]], root: Path) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("directory", type=Path, help="where the archives go: DIR/pypi, DIR/npm, DIR/debian")
-    root = parser.parse_args().directory.resolve()
-    lines = [line.split() for line in PACKAGES.read_text().splitlines() if line and not line.startswith("#")]
+    parser.add_argument("--packages", type=Path, default=PACKAGES, help="list of packages, such as held_out_packages.txt")
+    arguments = parser.parse_args()
+    root = arguments.directory.resolve()
+    lines = [line.split() for line in arguments.packages.read_text().splitlines() if line and not line.startswith("#")]
     with ThreadPoolExecutor() as pool:  # one client per registry at a time
         missing = sum(pool.map(lambda registry: fetch_all(registry, [line for line in lines if line[0] == registry], root), REGISTRIES))
     return 1 if missing else 0

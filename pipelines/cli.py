@@ -10,9 +10,11 @@ from collections.abc import Sequence
 COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
     "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
+    "score": ("pipelines.score", "Parquet tables of files to their rows with quality, without the lowest"),
+    "web": ("pipelines.web", "web archives to a corpus of code-related pages"),
     "train-relevance": ("pipelines.train_relevance", "pages to the fastText model that recalls code-related ones"),
     "train-categories": ("pipelines.train_categories", "pages to the fastText model that tells their form and function"),
-    "why": ("pipelines.why", "the whole story of one file of a finished run"),
+    "why": ("pipelines.why", "the whole story of one document of a finished run"),
 }
 
 

@@ -26,6 +26,7 @@ from beam_seed.near_dedup.shingles import shingle
 from beam_seed.near_dedup.transforms import NUM_PERM
 from beam_seed.packing import U64, split_by, unpack_table
 from pipelines import launch
+from pipelines.tables import find_tables, part_name
 
 PROG = "beam-seed dedup"
 NEEDED = ("id", "repo", "path", "content")
@@ -99,7 +100,7 @@ def _bands(texts: Sequence[memoryview], bands: Bands | None) -> Any:
 def _write(verdicts: tuple[int, bytes], files: Sequence[str], output: str) -> None:
     number, packed = verdicts
     duplicates = unpack_table(packed)
-    name = f"part-{number:05d}-of-{len(files):05d}.parquet"
+    name = part_name(number, len(files))
     with storage.open_read(files[number]) as source:
         schema = pq.ParquetFile(source).schema_arrow.remove_metadata()
     write_batches(storage.join(output, "kept", name), schema, _survivors(files[number], dropped_rows(duplicates, "file")))
@@ -137,16 +138,7 @@ def find_files(options: Options) -> list[str]:
     """The input tables, sorted. Raises UsageError where there is none, or where one lacks a column."""
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    patterns = [storage.join(path, "*.parquet") if not path.endswith(".parquet") else path for path in options.input]
-    files = sorted(info.path for pattern in patterns for info in storage.match(pattern))
-    if not files:
-        raise opt.UsageError(PROG, f"argument --input: no Parquet file matches {options.input}; expected files or folders of them")
-    for path in files:
-        with storage.open_read(path) as file:
-            found = pq.ParquetFile(file).schema_arrow.names
-        if missing := [name for name in NEEDED if name not in found]:
-            raise opt.UsageError(PROG, f"argument --input: {path} lacks column {missing[0]!r}; found {found}; rename a column to it")
-    return files
+    return find_tables(PROG, options.input, NEEDED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

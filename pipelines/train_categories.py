@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from beam_seed import options as opt
 from beam_seed import storage
+from beam_seed.web.supervision import CATEGORY_COLUMNS
 from beam_seed.web.train_categories import SETTINGS, train_categories
-from pipelines.inputs import parquet_files
+from pipelines.tables import find_tables
 
 PROG = "beam-seed train-categories"
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise opt.UsageError(PROG, f"unknown argument {rest[0]!r}; this command runs no Beam job")
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    files = parquet_files(PROG, options.input)
+    files = find_tables(PROG, options.input, CATEGORY_COLUMNS)
     try:
         result = train_categories(files, options.output, SETTINGS._replace(epochs=options.epochs, seed=options.seed))
     except (ValueError, OSError) as error:

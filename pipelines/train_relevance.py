@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from beam_seed import options as opt
 from beam_seed import storage
 from beam_seed.web.relevance import TextFormat
+from beam_seed.web.supervision import RELEVANCE_COLUMNS
 from beam_seed.web.train_relevance import train_relevance
 from beam_seed.web.training import Settings
-from pipelines.inputs import parquet_files
+from pipelines.tables import find_tables
 
 PROG = "beam-seed train-relevance"
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise opt.UsageError(PROG, f"unknown argument {rest[0]!r}; this command runs no Beam job")
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    files = parquet_files(PROG, options.input)
+    files = find_tables(PROG, options.input, RELEVANCE_COLUMNS)
     text = TextFormat(max_characters=options.characters)
     settings = Settings(epochs=options.epochs, seed=options.seed)
     try:

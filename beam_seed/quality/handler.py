@@ -10,6 +10,7 @@ from typing import Any
 from apache_beam.ml.inference.base import ModelHandler
 
 from beam_seed.quality.encoding import Tokens
+from beam_seed.quality.package import open_package
 from beam_seed.quality.scorer import Scorer
 
 Prediction = float | str
@@ -23,10 +24,13 @@ class ScorerHandler(ModelHandler[Tokens, Prediction, Scorer]):
     returns a dictionary, and both send the healthy documents of a failing batch to the dead letters.
     """
 
-    def __init__(self, scorer: str, batch_tokens: int, processes: int, accelerator: bool):
-        """``processes``: how many of them score on one machine and divide its cores; 0 = one for each core."""
-        # A GPU holds one model for all processes of its machine; on CPUs a model a process saves the hop between processes.
-        super().__init__(large_model=accelerator)
+    def __init__(self, scorer: str, batch_tokens: int, processes: int, accelerator: bool, copies: int = 1):
+        """``processes``: how many of them score on one machine and divide its cores; 0 = one for each core.
+
+        ``copies``: of the model on one accelerator.
+        """
+        # A GPU holds so many models for all processes of its machine; on CPUs a model a process saves the hop between processes.
+        super().__init__(large_model=accelerator, model_copies=copies if accelerator else None)
         self._scorer = scorer
         self._batch_tokens = batch_tokens
         self._processes = processes
@@ -53,6 +57,19 @@ class ScorerHandler(ModelHandler[Tokens, Prediction, Scorer]):
                 return [f"{type(error).__name__}: {error}"]
         middle = len(batch) // 2
         return [prediction for half in (batch[:middle], batch[middle:]) for prediction in self.run_inference(half, model)]
+
+    def update_model_path(self, model_path: str | None = None) -> None:
+        """Score by another scorer from the next load on. Raises ValueError where documents are encoded for the first one in another way."""
+        if not model_path:
+            return
+        before, after = open_package(self._scorer), open_package(model_path)
+        tokenizers = [(package.directory / "tokenizer.json").read_bytes() for package in (before, after)]
+        if before.input != after.input or tokenizers[0] != tokenizers[1]:
+            raise ValueError(
+                f"{model_path} reads documents in another way than {self._scorer or 'the default scorer'}, for which they are encoded; "
+                "expected the same tokenizer.json and input format; start a job with the new scorer instead"
+            )
+        self._scorer = model_path
 
     def get_num_bytes(self, batch: Sequence[Tokens]) -> int:
         return sum(tokens.nbytes for tokens in batch)

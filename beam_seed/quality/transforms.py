@@ -122,8 +122,12 @@ class ScoreQuality(beam.PTransform, Generic[K]):
     batch_tokens: int = BATCH_TOKENS  # tokens in a forward pass, padding included
     max_failed_share: float = 0.01  # of the documents; 0 = fail on the first one, 1 = never fail
     accelerator: str = ""  # resource hint such as 'type:nvidia-l4;count:1;install-nvidia-driver'; '' = CPU
+    model_copies: int = 1  # on one accelerator, for all processes of its machine; more keep it busy where the model is small
+    updates: Any = None  # a singleton PCollection[ModelMetadata]: its model_id is another scorer of the same tokenizer and input format
 
     def __post_init__(self) -> None:
+        if self.model_copies < 1:
+            raise ValueError(f"model_copies is {self.model_copies}; expected at least 1")
         if not 0 <= self.max_failed_share <= 1:
             raise ValueError(f"max_failed_share is {self.max_failed_share}; expected a share in 0 <= max_failed_share <= 1")
         if self.batch_tokens < 1:
@@ -132,8 +136,9 @@ class ScoreQuality(beam.PTransform, Generic[K]):
     def expand(self, documents: beam.PCollection[tuple[K, Document]]) -> Scores:
         if not documents.windowing.is_default():
             raise ValueError(f"the input has windowing {documents.windowing}; expected the global window: score windows one at a time")
-        handler = ScorerHandler(self.scorer, self.batch_tokens, _processes(documents.pipeline.options), bool(self.accelerator))
-        inference = RunInference(KeyedModelHandler(handler).with_no_batching())
+        processes = _processes(documents.pipeline.options)
+        handler = ScorerHandler(self.scorer, self.batch_tokens, processes, bool(self.accelerator), self.model_copies)
+        inference = RunInference(KeyedModelHandler(handler).with_no_batching(), model_metadata_pcoll=self.updates)
         encoded = documents | "Encode and batch" >> beam.ParDo(_EncodeAndBatch(self.scorer, self.batch_tokens)).with_outputs(
             "failed", main="batches"
         )

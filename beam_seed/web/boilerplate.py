@@ -49,11 +49,18 @@ _MARKS_OF_A_HEADING = _words(
     r"viewcode-?(?:link|back|block)|src-?link|srclink|mw-editsection|edit-?section|section-?link|octicon-link|copy-?(?:link|path)?|clipboard",
 )
 
-_BESIDE_CODE = _words(
-    r"line-?no(?:s|div)?|line-?num(?:s|ber|bers)?(?:-rows)?|lnums?|lnt|lntno|ln|gutter|gl|num|nums|blob-num|pre-?numbering|crayon-nums?(?:-content)?",
-    r"hljs-ln-(?:n|numbers)|codemirror-(?:linenumber|gutter[\w-]*)|cm-gutters?|ace_gutter[\w-]*|margin-view-overlays|linenodiv|ec-gutter|react-line-number",
-    r"copy[\w-]*|[\w-]*-copy|copybtn|clipboard[\w-]*|zeroclipboard[\w-]*|btn|button|toolbar(?:-item)?|hljs-button|code-?lang(?:uage)?-?label|language-?label",
-    r"code-?block-?(?:header|extension-header|toolbar)|sr-only|visually-?hidden|tooltip|popover|hover-info|twoslash-popup[\w-]*|line-highlight|fold-?(?:button|icon)",
+# Whole names: highlighters mark numbers, titles and copies in the code itself with names that begin or end alike.
+_LINE_NUMBERS = re.compile(
+    r"(?:^|\s)(?:linenos?|linenodiv|line-?nos?|[\w-]*line-?num(?:s|bers?)?(?:-rows|-wrapper)?|lnums?|lnt|ln|gl|blob-num|pre-?numbering"
+    r"|crayon-nums?(?:-content)?|hljs-ln-(?:n|numbers)|codemirror-gutter[\w-]*|cm-gutters?|ace_gutter[\w-]*|margin-view-overlays"
+    r"|[\w-]*gutter|react-line-number|listing_lines)(?:$|\s)",
+    re.IGNORECASE,
+)
+_BESIDE_CODE = re.compile(
+    r"(?:^|\s)(?:copy[\w-]*|[\w-]*-copy|copybtn|clipboard[\w-]*|zeroclipboard[\w-]*|btn|button|toolbar(?:-item)?|hljs-button|ttc"
+    r"|(?:code-?)?lang(?:uage)?-?(?:label|name)|code-?block-?(?:header|extension-header|toolbar)|sr-only|visually-?hidden|tooltip|popover"
+    r"|hover-info|twoslash-popup[\w-]*|line-highlight|fold-?(?:button|icon))(?:$|\s)",
+    re.IGNORECASE,
 )
 _NO_SELECTION = re.compile(r"user-select\s*:\s*none|display\s*:\s*none", re.IGNORECASE)
 
@@ -88,6 +95,11 @@ def is_mark(names: str, attributes: dict[str, str]) -> bool:
     return bool(_MARKS_OF_A_HEADING.search(names)) or "sr-only" in names or "visually-hidden" in names
 
 
+def is_line_number(names: str) -> bool:
+    """Whether an element holds the numbers of the lines beside it."""
+    return bool(names and _LINE_NUMBERS.search(names))
+
+
 def is_beside_code(names: str, attributes: dict[str, str]) -> bool:
     """Whether an element inside code is no part of it: a line number, a button, what a reader cannot select.
 
@@ -96,7 +108,7 @@ def is_beside_code(names: str, attributes: dict[str, str]) -> bool:
     """
     if attributes.get("aria-hidden") == "true" or "unselectable" in attributes or _NO_SELECTION.search(attributes.get("style", "")):
         return True
-    return bool(names and _BESIDE_CODE.search(names))
+    return bool(names and (_LINE_NUMBERS.search(names) or _BESIDE_CODE.search(names)))
 
 
 def is_code_line(names: str, attributes: dict[str, str]) -> bool:

@@ -99,8 +99,7 @@ def _by_lines(tokens: list[str], start: int, end: int, tags: dict[str, Tag]) -> 
         elif step == LINE_END:
             owed, empty = owed or empty or not ended, False
         elif step == LINE_BREAK:
-            if not owed or not ended:
-                parts.append("\n")
+            parts.append("\n")
             ended, owed, empty = True, False, False
     return "".join(parts)
 

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from resiliparse.parse.html import HTMLTree
 
 from beam_seed.web.charset import decode
-from beam_seed.web.code_blocks import code_text, fenced, inline, region_end, tidy, unescape
+from beam_seed.web.code_blocks import code_text, fenced, inline, region_end, tidy
 from beam_seed.web.markdown import BREAK, CODE, Cell, Writer, join
 from beam_seed.web.markdown_text import words_text
 from beam_seed.web.records import Extracted
 from beam_seed.web.tags import VOID, Kind, Tag, read_tag, recall
 
 _TOKEN = re.compile(
-    r"(<!--.*?-->|<(?:script\b.*?</script>|style\b.*?</style>|noscript\b.*?</noscript>|iframe\b.*?</iframe>|xmp\b.*?</xmp>"
+    r"(<!--.*?-->|<(?:script\b.*?</script>|style\b.*?</style>|iframe\b.*?</iframe>|xmp\b.*?</xmp>"
     r"|noembed\b.*?</noembed>|noframes\b.*?</noframes>|plaintext\b.*?</plaintext>|[^\">]*+(?:\"[^\"]*+\"[^\">]*+)*+>))",
     re.DOTALL,
 )
@@ -34,8 +34,12 @@ MAX_LINKED = 1500
 """Characters: a division of links that is longer is the page's content (an index), a list is dropped at any length."""
 MAX_FURNITURE = 4000
 """Characters: so much text is content whatever its element is called."""
+MAX_NOTICE = 300
+"""Characters of a ``<noscript>`` that asks for JavaScript; some forums put the whole discussion there, for crawlers."""
 MIN_BLOCK_LINES = 3
-"""Lines that make inline code a block: hard-wrapped source of inline code hardly has three."""
+"""Lines that make inline code a block, if they are indented too or their language is told: browsers show line ends in it as spaces."""
+
+_INDENTED = re.compile(r"\n(?:  |\t)\s*\S")
 
 # Text of links that stand beside headings and code.
 _SIGNS = frozenset(("¶", "#", "§", "🔗", "[source]", "source", "[edit]", "edit", "Copy", "Permalink", "[docs]", "Select all", "[src]"))
@@ -261,7 +265,7 @@ class _Page:
     def _is_furniture(self, frame: _Frame) -> bool:
         """Whether the block that ends, which holds neither code nor a main heading, is furniture by its name or its links."""
         chars, linked = self.chars - frame.chars, self.linked - frame.linked
-        if frame.tag.boilerplate and (chars < MAX_FURNITURE or linked > chars / 4):
+        if frame.tag.boilerplate and (chars < (MAX_NOTICE if frame.tag.name == "noscript" else MAX_FURNITURE) or linked > chars / 4):
             return True
         if self.links - frame.links < 2 or linked <= MAX_LINK_SHARE * chars:
             return False
@@ -275,7 +279,8 @@ class _Page:
         code = code_text(tokens, index, end)
         if "\n" in code:
             breaks = any(token.startswith("<br") for token in tokens[index + 2 : end : 2])
-            if breaks or tag.verbatim or code.count("\n") + 1 >= MIN_BLOCK_LINES:
+            many = code.count("\n") + 1 >= MIN_BLOCK_LINES and (tag.language or _INDENTED.search(code))
+            if breaks or tag.verbatim or many:
                 return self._block(tokens, index, tag)
         code = " ".join(code.split())
         if code:

@@ -20,15 +20,12 @@ MAX_CODE_SHARE = 0.05
 but pages without tags of a host that is about code are often about code too, and no negative examples."""
 
 
-def needed_columns(files: Iterable[str], names: Sequence[str]) -> bool:
-    """Whether the files have a column ``label``. Raises ValueError where one lacks a column, or only some have labels."""
+def has_labels(files: Iterable[str]) -> bool:
+    """Whether the files have a column ``label``. Raises ValueError where only some have it."""
     labelled = set()
     for path in files:
         with storage.open_read(path) as file:
-            found = pq.ParquetFile(file).schema_arrow.names
-        if missing := [name for name in names if name not in found]:
-            raise ValueError(f"{path} lacks column {missing[0]!r}; found {found}; expected the documents/ of a beam-seed web run")
-        labelled.add("label" in found)
+            labelled.add("label" in pq.ParquetFile(file).schema_arrow.names)
     if len(labelled) > 1:
         raise ValueError("some of the files have a column 'label' and some have not; expected it in all or in none")
     return labelled == {True}
@@ -44,7 +41,7 @@ def relevance_lines(files: Sequence[str], text: TextFormat) -> list[Line]:
     With a column ``label`` (1 = relevant, 0 = not) those labels. Without, a page with code blocks is relevant, and a page without any
     code tag of a host without code is not; the others are left out, because nothing is known of them.
     """
-    if needed_columns(files, RELEVANCE_COLUMNS):
+    if has_labels(files):
         return [_labelled(row, text) for row in _rows(files, (*RELEVANCE_COLUMNS, "label"))]
     without_code = _hosts_without_code(files)
     lines = []
@@ -86,7 +83,7 @@ def category_lines(files: Sequence[str]) -> list[Line]:
     With a column ``label`` (a category's name) those labels; without, what a page's host, markup or generator tell. Pages of which they
     tell nothing are left out. What told is not among the features, see ``category_model.features``.
     """
-    labelled = needed_columns(files, CATEGORY_COLUMNS)
+    labelled = has_labels(files)
     lines = []
     for path in files:
         labels = [row["label"] for row in _rows([path], ["label"])] if labelled else []

@@ -70,13 +70,16 @@ _SKIP = frozenset(
     "audio button canvas clipboard-copy dialog embed head map menu nav object select svg template title video optgroup option datalist".split()
 )
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd details div dl dt fieldset figure footer form header li main ol section summary table tbody td"
+    "address article aside blockquote body center dd details div dl dt fieldset figure footer form header li main noscript ol section summary table tbody td"
     " tfoot th thead tr ul hgroup".split()
 )
 _PARAGRAPHS = frozenset("p legend caption figcaption noframes frameset colgroup".split())
 _INLINE_CODE = frozenset("code kbd samp tt".split())
 _CODE_LINES = frozenset("div p li tr dd dt pre h1 h2 h3 h4 h5 h6 section article".split())
-_FURNITURE_NAMES = frozenset(("footer", "aside"))
+_HOLD_CODE = frozenset("article body code figure main ol pre table tbody tr".split())  # "with line numbers", these say
+_NEVER_BESIDE = _HOLD_CODE | {"br"}
+_NUMBERS_ONLY = re.compile(r"(?:^|\s)linenos?(?:$|\s)", re.IGNORECASE)
+_FURNITURE_NAMES = frozenset(("footer", "aside", "noscript"))
 VOID = frozenset("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split())
 
 _REMEMBERED = 50_000  # distinct tags, about 30 MB; a crawl has more, but most are seen once
@@ -123,7 +126,7 @@ def _heading_level(name: str) -> int:
     return int(name[1]) if len(name) == 2 and name[0] == "h" and name[1] in "123456" else 0
 
 
-_RAW = ("script", "style", "iframe", "noembed", "noframes", "noscript", "plaintext")
+_RAW = ("script", "style", "iframe", "noembed", "noframes", "plaintext")
 
 
 def _start_tag(name: str, text: str, end: int) -> Tag:
@@ -138,10 +141,8 @@ def _start_tag(name: str, text: str, end: int) -> Tag:
     tag.keeps = name in ("h1", "main", "article")
     tag.verbatim = bool(attributes) and boilerplate.is_preformatted(attributes)
     tag.language = language_of(name, attributes) if attributes else ""
-    tag.code_skip = tag.kind == Kind.SKIP or (
-        name not in ("pre", "code", "br") and bool(attributes) and boilerplate.is_beside_code(names, attributes)
-    )
-    tag.code_skip |= name == "pre" and re.search(r"\blinenos?\b", names) is not None
+    beside = bool(attributes) and name not in _NEVER_BESIDE and boilerplate.is_beside_code(names, attributes)
+    tag.code_skip = tag.kind == Kind.SKIP or beside
     tag.code_block = (
         3 if name == "br" else int(name in _CODE_LINES or (name in ("span", "code") and boilerplate.is_code_line(names, attributes)))
     )
@@ -154,7 +155,9 @@ def _start_tag(name: str, text: str, end: int) -> Tag:
 
 
 def _kind(name: str, names: str, attributes: dict[str, str]) -> Kind:
-    if name in _SKIP or (name in ("td", "th") and boilerplate.is_beside_code(names, attributes)):
+    if name in _SKIP or (name not in _HOLD_CODE and boilerplate.is_line_number(names)):
+        return Kind.SKIP
+    if name == "pre" and _NUMBERS_ONLY.search(names):
         return Kind.SKIP
     if name in _BLOCKS:
         return Kind.BLOCK

@@ -1,5 +1,6 @@
 import apache_beam as beam
 import pytest
+from apache_beam.ml.inference.base import ModelMetadata
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
@@ -49,7 +50,7 @@ def test_reshuffles_around_an_accelerator_change_nothing(scorer_directory, keyed
     whole = keyed | ScoreQuality(str(scorer_directory), batch_tokens=200)
     handler = transforms.ScorerHandler
     monkeypatch.setattr(
-        transforms, "ScorerHandler", lambda scorer, tokens, processes, accelerator: handler(scorer, tokens, processes, False)
+        transforms, "ScorerHandler", lambda scorer, tokens, processes, accelerator, copies: handler(scorer, tokens, processes, False)
     )
     with_accelerator = ScoreQuality(str(scorer_directory), batch_tokens=200, accelerator="type:nvidia-l4;count:1")
     assert sorted((keyed | "Again" >> with_accelerator).scores) == sorted(whole.scores)
@@ -76,6 +77,33 @@ def test_too_many_failures_fail_the_job(poisoned, keyed, make_document):
         [*keyed, ("nan", make_document("!"))] | ScoreQuality(poisoned, batch_tokens=2000)
 
 
+def scored_with_update(first, second, keyed):
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        updates = pipeline | "Update" >> beam.Create([ModelMetadata(model_id=str(second), model_name="second")])
+        documents = pipeline | beam.Create(keyed)
+        scores = (documents | ScoreQuality(str(first), batch_tokens=200, updates=updates)).scores
+        expected = Scorer.load(str(second), batch_tokens=200).score([document for _, document in keyed])
+        assert_that(scores, equal_to([(key, float(score)) for (key, _), score in zip(keyed, expected, strict=True)]))
+
+
+def test_a_side_input_updates_the_model(scorer_directory, make_scorer, keyed, tmp_path):
+    scored_with_update(scorer_directory, make_scorer(tmp_path, seed=1), keyed)
+
+
+def test_an_update_that_reads_documents_otherwise_is_refused(scorer_directory, make_scorer, keyed, tmp_path):
+    other = make_scorer(tmp_path, seed=1)
+    write_card(other, InputFormat("{path} ", 60, 48))
+    with pytest.raises(Exception, match="reads documents in another way"):
+        scored_with_update(scorer_directory, other, keyed)
+
+
+def test_copies_are_for_accelerators():
+    handler = transforms.ScorerHandler
+    assert handler("", 512, 1, True, 3).model_copies() == 3
+    assert handler("", 512, 1, True, 3).share_model_across_processes()
+    assert not handler("", 512, 1, False, 3).share_model_across_processes()
+
+
 def test_empty_input(scorer_directory):
     assert [] | ScoreQuality(str(scorer_directory), batch_tokens=64) == ([], [])
 
@@ -86,7 +114,9 @@ def test_windows_are_refused(scorer_directory, keyed):
         windowed | ScoreQuality(str(scorer_directory))
 
 
-@pytest.mark.parametrize("parameters", [{"max_failed_share": 1.5}, {"max_failed_share": float("nan")}, {"batch_tokens": 0}])
+@pytest.mark.parametrize(
+    "parameters", [{"max_failed_share": 1.5}, {"max_failed_share": float("nan")}, {"batch_tokens": 0}, {"model_copies": 0}]
+)
 def test_bad_parameters(parameters):
     with pytest.raises(ValueError, match="expected"):
         ScoreQuality(**parameters)

@@ -150,7 +150,8 @@ def test_the_command_tells_what_is_missing(tmp_path, capsys):
     assert command.main([f"--input={tmp_path / 'only.parquet'}", f"--output={tmp_path / 'model'}"]) == 1
     assert "120 pages are relevant and 0 are not; expected some of both" in capsys.readouterr().err
     pq.write_table(pa.table({"repo": ["a"]}), tmp_path / "bare.parquet")
-    assert command.main([f"--input={tmp_path / 'bare.parquet'}", f"--output={tmp_path / 'model'}"]) == 1
+    with pytest.raises(SystemExit):
+        command.main([f"--input={tmp_path / 'bare.parquet'}", f"--output={tmp_path / 'model'}"])
     assert "lacks column 'title'" in capsys.readouterr().err
     for arguments in ([], ["--input=nowhere.parquet", "--output=x"], ["--output=x", "--input=y", "--runner=FnApiRunner"]):
         with pytest.raises(SystemExit):

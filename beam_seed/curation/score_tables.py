@@ -1,0 +1,151 @@
+"""Quality of the rows of strangers' Parquet tables: which scores are wanted, which documents have none, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beam_seed import storage
+from beam_seed.curation.datasets import read_groups, read_table, write_batches
+from beam_seed.curation.score import ScoredRow
+from beam_seed.languages.detect import detect
+from beam_seed.packing import unpack_tables
+from beam_seed.quality import cache
+from beam_seed.quality.package import InputFormat
+from beam_seed.records import Document, make_document
+
+NEEDED = ("repo", "path", "content")
+
+FACTS = pa.schema([("language", pa.string()), ("size", pa.int64()), ("digest", pa.binary(32))])
+"""What is worked out once for each row of a table: language, bytes of UTF-8, SHA-256."""
+
+DROPPED = pa.schema(
+    [
+        ("row", pa.int64()),
+        *((name, pa.string()) for name in ("repo", "path", "language", "rule")),  # rule: null where it could not be scored
+        ("size", pa.int64()),  # bytes
+        ("measured", pa.float32()),
+        ("limit", pa.float64()),
+        ("error", pa.string()),  # null where it was scored
+    ]
+)
+
+
+class Table(NamedTuple):
+    """One input file."""
+
+    number: int
+    path: str
+    facts: str  # path of its FACTS, once they are written
+
+
+def want(table: Table, form: InputFormat) -> pa.Table:
+    """Write a table's FACTS; returns its WANTED."""
+    parts = [cache.WANTED.empty_table()]
+
+    def facts() -> Iterator[pa.Table]:
+        for start, documents in _documents(table):
+            own = [[getattr(document, name) for document in documents] for name in ("language", "size", "sha256", "path")]
+            digests = [bytes.fromhex(digest) for digest in own[2]]
+            parts.append(cache.wanted(table.number, range(start, start + len(documents)), digests, own[0], own[3], form))
+            yield pa.table([own[0], own[1], digests], schema=FACTS)
+
+    write_batches(table.facts, FACTS, facts())
+    return pa.concat_tables(parts)
+
+
+def _documents(table: Table) -> Iterator[tuple[int, list[Document]]]:
+    """The rows by row groups, with the number of the first; nulls are empty. The language is detected where the table has none."""
+    with storage.open_read(table.path) as file:
+        columns = [name for name in (*NEEDED, "language") if name in pq.ParquetFile(file).schema_arrow.names]
+    for start, group in read_groups(table.path, columns):
+        rows = [{name: value or "" for name, value in row.items()} for row in group.to_pylist()]
+        yield start, [make_document(**{"language": detect(row["path"], row["content"]).language or ""} | row) for row in rows]
+
+
+def unknown(table: Table, recalled: Iterable[bytes], form: InputFormat) -> Iterator[tuple[int, bytes, Document] | list[ScoredRow]]:
+    """(row, key, document) of the rows whose score is not among the packed RECALLED; last, a list of the rows whose score is."""
+    told = unpack_tables(recalled, cache.RECALLED)
+    known = dict(zip(told["row"].to_pylist(), told["score"].to_pylist(), strict=True))
+    for start, documents in _documents(table):
+        for row, document in enumerate(documents, start):
+            if row not in known:
+                yield row, cache.key_of(bytes.fromhex(document.sha256), document.language, document.path, form), document
+    yield [ScoredRow(row, score, None) for row, score in known.items()]
+
+
+def weights(table: Table, quality: pa.Table, by: str, per: str) -> list[tuple[str, int, float | None]]:
+    """(group, weight, score) of each row, for a :class:`~beam_seed.quality.threshold.ScoreHistogram`."""
+    facts = read_table(table.facts)
+    groups = facts["language"].to_pylist() if per == "language" else [""] * len(facts)
+    masses = facts["size"].to_pylist() if by == "bytes" else [1] * len(facts)
+    return list(zip(groups, masses, quality["quality"].to_pylist(), strict=True))
+
+
+def write_scored(
+    table: Table, quality: pa.Table, thresholds: Mapping[str, float], per: str, scorer: str, kept: str, dropped: str
+) -> dict[str, int]:
+    """Write a table's rows to ``kept``, with columns quality and scorer, or tell in ``dropped`` why not; counts of files and bytes."""
+    facts = read_table(table.facts)
+    fates = _fates(facts, quality, thresholds, per)
+    passed = [row for row, fate in enumerate(fates) if fate is None]
+    write_batches(kept, _kept_schema(table.path), _kept_rows(table.path, passed, quality, scorer))
+    write_batches(dropped, DROPPED, [_dropped_rows(table.path, facts, fates)])
+    sizes = facts["size"].to_pylist()
+    failed = [row for row, fate in enumerate(fates) if fate and fate["error"] is not None]
+    counts = {"read": range(len(fates)), "kept": passed, "failed": failed}
+    return {f"{name}_{unit}": sum(sizes[row] if unit == "bytes" else 1 for row in rows) for name, rows in counts.items() for unit in UNITS}
+
+
+UNITS = ("files", "bytes")
+
+
+def _fates(facts: pa.Table, quality: pa.Table, thresholds: Mapping[str, float], per: str) -> list[dict[str, Any] | None]:
+    """None for a row that is kept, else rule, measured, limit and error."""
+    fates: list[dict[str, Any] | None] = []
+    for language, row in zip(facts["language"].to_pylist(), quality.to_pylist(), strict=True):
+        limit = thresholds.get(language if per == "language" else "")
+        if row["error"] is not None:
+            fates.append({"rule": None, "measured": None, "limit": None, "error": row["error"]})
+        elif limit is not None and row["quality"] < limit:
+            fates.append({"rule": "low-quality", "measured": row["quality"], "limit": limit, "error": None})
+        else:
+            fates.append(None)
+    return fates
+
+
+def _kept_schema(path: str) -> pa.Schema:
+    with storage.open_read(path) as file:
+        schema = pq.ParquetFile(file).schema_arrow.remove_metadata()
+    own = [field for field in schema if field.name not in ("quality", "scorer")]  # of an earlier model, if they are there
+    return pa.schema([*own, pa.field("quality", pa.float32()), pa.field("scorer", pa.string())])
+
+
+def _kept_rows(path: str, passed: Sequence[int], quality: pa.Table, scorer: str) -> Iterator[pa.Table]:
+    schema = _kept_schema(path)
+    scores = quality["quality"].to_pylist()
+    for start, group in read_groups(path, rows=passed):
+        here = [row for row in passed if start <= row < start + len(group)]
+        rows = group.take(pa.array([row - start for row in here], pa.int64()))
+        columns = {field.name: rows[field.name] for field in schema if field.name not in ("quality", "scorer")}
+        columns |= {"quality": pa.array([scores[row] for row in here], pa.float32()), "scorer": pa.array([scorer] * len(here), pa.string())}
+        yield pa.table(columns, schema=schema)
+
+
+def _dropped_rows(path: str, facts: pa.Table, fates: Sequence[dict[str, Any] | None]) -> pa.Table:
+    names = read_table(path, ["repo", "path"]).to_pylist()
+    told = facts.to_pylist()
+    rows = [names[row] | told[row] | fate | {"row": row} for row, fate in enumerate(fates) if fate is not None]
+    return pa.Table.from_pylist(rows, schema=DROPPED)
+
+
+def summary(counts: Iterable[Mapping[str, int]], thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """The counts of all tables together, and the thresholds (group -> quality)."""
+    totals: dict[str, int] = {}
+    for each in counts:
+        for name, count in each.items():
+            totals[name] = totals.get(name, 0) + count
+    return {"counts": totals, "thresholds": dict(sorted(thresholds.items()))}
