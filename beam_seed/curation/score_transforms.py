@@ -119,8 +119,8 @@ class ScoreSurvivors(beam.PTransform):
     """Shards to the same shards, once ``syntax/`` and ``quality/`` are written for all that deduplication left in a variant.
 
     scorer: a model directory, '' for the one that comes with the package, None to score nothing. known: folder of the model's cached
-    scores. duplicates: (shard number, packed DUPLICATES). make_checker: what reads a shard and says which of its documents are to be scored;
-    one for a worker.
+    scores. duplicates: (shard number, packed DUPLICATES). make_checker: makes a worker's reader of shards, which says what of one is to
+    be scored.
     """
 
     root: str
@@ -144,9 +144,8 @@ class ScoreSurvivors(beam.PTransform):
                 | "Want" >> beam.Map(_want, self.root, form, duplicates).with_output_types(KeyedBytes)
             )
             recalled = wanted | "Recall scores" >> RecallScores(self.known, self.partitions)
-        check = beam.ParDo(_CheckSyntax(self.root, form, self.make_checker), duplicates, AsMultiMap(recalled)).with_outputs(
-            "done", main="fresh"
-        )
+        check_shards = _CheckSyntax(self.root, form, self.make_checker)
+        check = beam.ParDo(check_shards, duplicates, AsMultiMap(recalled)).with_outputs("done", main="fresh")
         checked = shards | "Spread" >> beam.Reshuffle() | "Check syntax" >> check
         quality = checked.done | "Known" >> beam.MapTuple(lambda shard, known: (shard.number, known)).with_output_types(KeyedBytes)
         if self.scorer is not None:

@@ -78,7 +78,8 @@ def _by_column(tally: Tally, facts: Facts) -> Report:
 
 def _section(section: Section) -> dict[str, Any]:
     rows = [[finite(value) for value in row] for row in section.rows]
-    return section._asdict() | {"header": list(section.header), "rows": rows, "plots": [plot._asdict() for plot in section.plots]}
+    told = {"header": list(section.header), "rows": rows, "meters": list(section.meters)}
+    return section._asdict() | told | {"plots": [plot._asdict() for plot in section.plots]}
 
 
 def _chosen(tally: Tally, variant: str | None = None, **wanted: str) -> list[tuple[Key, Slice]]:

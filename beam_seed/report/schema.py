@@ -63,6 +63,7 @@ class Section(NamedTuple):
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str | float | None]] = ()  # as wide as the header; numbers are aligned to the right
     plots: Sequence[Plot] = ()
+    meters: Sequence[str] = ()  # columns of the header whose numbers, 0 to 1, are drawn as bars
 
 
 @dataclass(frozen=True)

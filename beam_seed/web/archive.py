@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from beam_seed.records import Failed, Rejected, document_id, reject
+from beam_seed.records import Failed, Rejected, document_id
 from beam_seed.web.extract import extract, extract_text
 from beam_seed.web.heuristics import Limits, judge_page
-from beam_seed.web.records import STAGE, Page, Response, document_of, fail_record, make_page, reject_record
+from beam_seed.web.records import STAGE, Page, Response, fail_record, make_page, reject_page, reject_record
 from beam_seed.web.signatures import read_markup
 from beam_seed.web.url import canonicalise
 from beam_seed.web.warc import read_warc
@@ -64,4 +64,4 @@ def _placed(record: Any) -> Any:
 
 def _repeated(page: Page, offset: int) -> Rejected:
     own = document_id(page.source, page.repo, f"{page.path}\0{offset}")  # an id of its own, since every capture has one
-    return reject(document_of(page)._replace(id=own), STAGE, "repeated-address", evidence=json.dumps({"offset": offset}))
+    return reject_page(page._replace(id=own), STAGE, "repeated-address", evidence=json.dumps({"offset": offset}))

@@ -6,8 +6,8 @@ import json
 import re
 from typing import NamedTuple
 
-from beam_seed.records import Rejected, reject
-from beam_seed.web.records import Page, document_of
+from beam_seed.records import Rejected
+from beam_seed.web.records import Page, reject_page
 
 STAGE = "heuristics"
 
@@ -44,14 +44,14 @@ def judge_page(page: Page, limits: Limits) -> Page | Rejected:
     words. damaged-text: replacement characters. mostly-links: links are most of the text.
     """
     if page.words < limits.min_words:
-        return reject(document_of(page), STAGE, "too-few-words", page.words, limits.min_words)
+        return reject_page(page, STAGE, "too-few-words", page.words, limits.min_words)
     if page.words < limits.error_page_words and _ERROR_TITLE.search(page.title):
         told = json.dumps({"title": page.title[:200]}, ensure_ascii=False)
-        return reject(document_of(page), STAGE, "error-page", page.words, limits.error_page_words, told)
+        return reject_page(page, STAGE, "error-page", page.words, limits.error_page_words, told)
     damaged = page.content.count("�") / len(page.content)
     if damaged > limits.max_damaged_share:
-        return reject(document_of(page), STAGE, "damaged-text", damaged, limits.max_damaged_share, json.dumps({"charset": page.charset}))
+        return reject_page(page, STAGE, "damaged-text", damaged, limits.max_damaged_share, json.dumps({"charset": page.charset}))
     # A page of code is not told by its links, whatever surrounds the code.
     if page.link_share > limits.max_link_share and not page.code_blocks:
-        return reject(document_of(page), STAGE, "mostly-links", page.link_share, limits.max_link_share)
+        return reject_page(page, STAGE, "mostly-links", page.link_share, limits.max_link_share)
     return page

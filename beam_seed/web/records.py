@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from beam_seed.records import Document, Failed, Rejected, document_id
+from beam_seed.records import Document, Failed, Rejected, document_id, reject
 
 STAGE = "read"
 """Stage under which what never became a page is rejected or failed."""
@@ -101,6 +101,13 @@ def make_page(response: Response, host: str, path: str, extracted: Extracted, ge
 def document_of(page: Page) -> Document:
     """The page as a Document, without what only pages have."""
     return Document._make(page[: len(Document._fields)])
+
+
+def reject_page(
+    page: Page, stage: str, rule: str, measured: float | None = None, limit: float | None = None, evidence: str = "{}"
+) -> Rejected:
+    """The Rejected record of a page whose category is not known yet."""
+    return reject(document_of(page)._replace(language=""), stage, rule, measured, limit, evidence)
 
 
 def record_id(source: str, offset: int, url: str) -> str:

@@ -45,8 +45,8 @@ def _scores(found: list[_Category]) -> Section:
     # Pages that were not sampled leave the draw, not the score, as their measurement: kept ones are a fair sample of what passed.
     plots = [Plot(_words(each.name), _histogram(each), each.low.limit_high) for each in found if each.kept.units or each.low.units]
     text = (
-        "Scores of the pages of each category that deduplication left, before sampling's share of them was put aside. A scorer likes some "
-        "forms of page whatever they say, so each category has a threshold of its own: the dashed line."
+        "Scores of the pages of each category that deduplication left, without those that were not sampled. A scorer likes some forms of "
+        "page whatever they say, so each category has a threshold of its own: the dashed line."
     )
     return Section("Scores by form", text if plots else "Nothing was scored.", plots=plots)
 
@@ -56,27 +56,17 @@ def _histogram(each: _Category) -> Histogram:
     return {"kind": "unit", "first": 0, "kept": kept, "dropped": low}
 
 
-_HEADER = ("Category", "Before", "Share before", "One threshold", "Mean score", "Threshold", "Low", "Rate", "Kept", "Share after")
+_HEADER = (
+    *("Category", "Pages", "Before", "%", "Mean score", "One threshold", "Under one threshold, %"),
+    *("Threshold", "Dropped", "Rate", "Kept", "After", "After, %"),
+)
+_METERS = ("Before", "One threshold", "After")
 
 
 def _mix(found: list[_Category], table: Table) -> Section:
     reached, kept = sum(each.reached for each in found), sum(each.kept.files for each in found)
     common = _under_one_threshold(found)
-    rows = [
-        (
-            _words(each.name),
-            each.reached,
-            each.reached / reached,
-            common.get(each.name),
-            _mean(each),
-            each.low.limit_high,
-            each.low.files,
-            _rate(each, table),
-            each.kept.files,
-            each.kept.files / kept if kept else 0.0,
-        )
-        for each in found
-    ]
+    rows = [_row(each, reached, kept, common.get(each.name), table) for each in found]
     text = (
         "The mix of categories among the pages that deduplication left, what one threshold for all would make of it (dropping as many "
         "pages for their score as the categories' own thresholds did), and the mix that their own thresholds and sampling rates made."
@@ -84,7 +74,16 @@ def _mix(found: list[_Category], table: Table) -> Section:
     if table.target_mix:
         told = ", ".join(f"{_words(name)} {share:.0%}" for name, share in table.target_mix.items())
         text += f" The rates were solved for a target mix: {told}."
-    return Section("The mix of categories", text, _HEADER, rows)
+    return Section("The mix of categories", text, _HEADER, rows, meters=_METERS)
+
+
+def _row(each: _Category, reached: int, kept: int, common: float | None, table: Table) -> tuple[str | float | None, ...]:
+    before, after = each.reached / reached, each.kept.files / kept if kept else 0.0
+    shares = [None if share is None else round(100 * share, 2) for share in (before, common, after)]
+    return (
+        *(_words(each.name), each.reached, before, shares[0], _mean(each), common, shares[1]),
+        *(each.low.limit_high, each.low.files, _rate(each, table), each.kept.files, after, shares[2]),
+    )
 
 
 def _under_one_threshold(found: list[_Category]) -> dict[str, float]:

@@ -19,7 +19,7 @@ class Address(NamedTuple):
     """An address without scheme, user and fragment: http and https are one page."""
 
     host: str  # lower case, IDNA as ASCII, with a port where it is not the scheme's own
-    path: str  # begins with '/', '?' and the query included
+    path: str  # without its leading slash, '?' and the query included; '/' for a host's own page
 
 
 class _Parts(NamedTuple):
@@ -35,12 +35,13 @@ def canonicalise(url: str) -> Address:
     RULES apply in their order. Idempotent. Raises ValueError on what is no http(s) address or is longer than 8,192 characters.
 
     >>> canonicalise("HTTP://www.Example.com:80/a/../docs/index.html?utm_source=x&b=2&a=1#top")
-    Address(host='example.com', path='/docs?a=1&b=2')
+    Address(host='example.com', path='docs?a=1&b=2')
     """
     parts = _parse(url)
     for rule in RULES.values():
         parts = rule(parts)
-    return Address(parts.host, parts.path + ("?" + "&".join(parts.query) if parts.query else ""))
+    path = parts.path.removeprefix("/") + ("?" + "&".join(parts.query) if parts.query else "")
+    return Address(parts.host, path or "/")
 
 
 def _parse(url: str) -> _Parts:
