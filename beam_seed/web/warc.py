@@ -18,7 +18,7 @@ from beam_seed.records import Failed, Rejected
 from beam_seed.web.records import Response, fail_record, reject_record
 
 MAX_BYTES = 10 << 20
-"""Largest body in bytes, before and after its encodings are undone. Common Crawl cuts bodies at 5 MiB; text is a small part of larger ones."""
+"""Largest body in bytes, before and after its encodings are undone. Common Crawl cuts bodies at 5 MiB; of larger ones text is a small part."""
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 _GZIP, _ZSTD, _PLAIN = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"WARC/1."
@@ -162,12 +162,11 @@ def _page_of(record: Any, max_bytes: int) -> tuple[str, str, bytes] | _Refusal:
     if size > max_bytes:
         return _Refusal("too-large", size, max_bytes)
     record.freeze()
+    _check_length(record.content_length, size)  # frozen, a record has the length that was found
     if record.headers.get("WARC-Block-Digest") and not record.verify_block_digest():
-        _check_length(record.reader.read(), size)
         return _Refusal("wrong-digest")
     if kind == WarcRecordType.conversion:
         body = record.reader.read()
-        _check_length(body, size)
         return ("text/plain", "utf-8", body) if body.strip() else _Refusal("empty")
     return _http_page(record, max_bytes)
 
@@ -177,7 +176,7 @@ def _http_page(record: Any, max_bytes: int) -> tuple[str, str, bytes] | _Refusal
     headers = record.http_headers
     wrong = record.headers.get("WARC-Payload-Digest") and not record.verify_payload_digest()
     payload = record.reader.read()
-    _check_length(payload, record.content_length)
+    _check_length(len(payload), record.content_length)
     if wrong:
         return _Refusal("wrong-digest")
     if headers is None or headers.status_code is None:
@@ -193,9 +192,9 @@ def _http_page(record: Any, max_bytes: int) -> tuple[str, str, bytes] | _Refusal
     return (media_type or "text/html", record.http_charset or "", body) if body.strip() else _Refusal("empty")
 
 
-def _check_length(block: bytes, expected: int) -> None:
-    if len(block) < expected:
-        raise ValueError(f"the record ends after {len(block)} of the {expected} bytes that its header gives: the archive is cut or damaged")
+def _check_length(found: int, expected: int) -> None:
+    if found < expected:
+        raise ValueError(f"the record ends after {found} of the {expected} bytes that its header gives: the archive is cut or damaged")
 
 
 def _looks_like_html(payload: bytes) -> bool:
