@@ -185,12 +185,11 @@ def biased(run, tmp_path):
     output = tmp_path / "biased"
     shutil.copytree(run, output)
     base = {"e_commerce": 0.9, "documentation": 0.7, "other": 0.6, "qa": 0.3, "forum": 0.2}
-    for path in sorted((output / "quality").glob("*.parquet")):
+    for number, path in enumerate(sorted((output / "quality").glob("*.parquet"))):
         quality, measures = pq.read_table(path), pq.read_table(output / "measures" / path.name)
         categories = [measures["category"][row].as_py() for row in quality["row"].to_pylist()]
-        scores = [
-            base.get(category, 0.6) + 0.001 * (row % 100) for row, category in zip(quality["row"].to_pylist(), categories, strict=True)
-        ]
+        rows = quality["row"].to_pylist()
+        scores = [base.get(name, 0.6) + 0.001 * row + 0.0003 * number for row, name in zip(rows, categories, strict=True)]
         pq.write_table(quality.set_column(1, quality.schema.field("quality"), pa.array(scores, pa.float32())), path)
     return output
 
