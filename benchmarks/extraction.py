@@ -23,7 +23,7 @@ from beam_seed.web.charset import decode
 from beam_seed.web.extract import extract
 
 BESIDE_CODE = (
-    "script, style, template, svg, button, .ttc, td.listing_lines, td.linenos, td.gutter, .lineno, .linenodiv, .line-numbers-rows, ul.pre-numbering, "
+    "script, style, template, svg, button, .ttc, td.listing_lines, .linenos, .src-line-numbers, td.gutter, .lineno, .linenodiv, .line-numbers-rows, ul.pre-numbering, "
     ".hljs-ln-numbers, td.blob-num, .crayon-nums, .linenumber, .hljs-button, [aria-hidden=true], .lnt, pre.lineno, .copy-button"
 )
 BLOCKS = "pre, div.fragment, table.js-file-line-container, .syntaxhighlighter"
@@ -36,6 +36,11 @@ def truth(html: str) -> list[str]:
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(html, "html5lib")
+    for block in soup.select(BLOCKS):
+        behind = [number.next_sibling for number in block.select("span.linenos, span.lineno")]
+        if all(isinstance(text, str) and text.startswith(" ") for text in behind):
+            for text in behind:
+                text.replace_with(text[1:])  # the space between a number and its line
     for element in soup.select(BESIDE_CODE):
         element.decompose()
     blocks = []

@@ -39,8 +39,10 @@ _CONTENT = re.compile(
     r"|(?:post|article|entry|main|page|doc)s?[_-]?(?:content|body|text)\b|topic-body|post-?text|js-post-body",
     re.IGNORECASE,
 )
+# Documentation tools put the slug of a heading on the section below it: a section about search is no search box.
+_SECTION = re.compile(r"(?:^|\s)(?:section|sect\d|level\d)(?:$|\s)", re.IGNORECASE)
 _FURNITURE_ROLES = frozenset(
-    "alert alertdialog banner complementary contentinfo dialog directory menu menubar navigation search tablist toolbar tooltip".split()
+    ["alert", "alertdialog", "banner", "complementary", "contentinfo", "dialog", "directory", "menu", "menubar", "navigation", "search", "tablist", "toolbar", "tooltip"]
 )
 _HIDING_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 
@@ -76,31 +78,37 @@ _CODE_WITHOUT_PRE = re.compile(
     r"|blob-wrapper|codecontent|bbcode_code|codebox|code-?snippet|codeblock|code-?block|react-code-lines)(?:$|\s)",
     re.IGNORECASE,
 )
-_CODE_STYLE = re.compile(r"white-space\s*:\s*pre\b", re.IGNORECASE)
+_PREFORMATTED = re.compile(r"white-space\s*:\s*pre\b", re.IGNORECASE)
 _MONOSPACE = re.compile(r"font-family\s*:[^;]*(?:mono|courier|consolas|menlo)", re.IGNORECASE)
 _SOURCE_FIELD = re.compile(r"code|source|snippet|script|brush|highlight|editor|example|lang", re.IGNORECASE)
 
 
-def is_furniture(names: str, attributes: dict[str, str]) -> bool:
+def is_furniture(name: str, attributes: dict[str, str]) -> bool:
     """Whether a block element is page furniture by its names, its ARIA role, or because it is hidden."""
     if "hidden" in attributes or attributes.get("aria-hidden") == "true" or _HIDING_STYLE.search(attributes.get("style", "")):
         return True
-    return attributes.get("role") in _FURNITURE_ROLES or bool(_FURNITURE.search(names) and not _CONTENT.search(names))
+    if attributes.get("role") in _FURNITURE_ROLES:
+        return True
+    names = attributes.get("class", "")
+    if "id" in attributes and name != "section" and not _SECTION.search(names):
+        names = f"{names} {attributes['id']}"
+    return bool(_FURNITURE.search(names) and not _CONTENT.search(names))
 
 
-def is_mark(names: str, attributes: dict[str, str]) -> bool:
+def is_mark(attributes: dict[str, str]) -> bool:
     """Whether an inline element is a permalink sign, an edit or source link, or hidden from readers."""
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
+    names = attributes.get("class", "")
     return bool(_MARKS_OF_A_HEADING.search(names)) or "sr-only" in names or "visually-hidden" in names
 
 
-def is_line_number(names: str) -> bool:
-    """Whether an element holds the numbers of the lines beside it."""
-    return bool(names and _LINE_NUMBERS.search(names))
+def is_line_number(attributes: dict[str, str]) -> bool:
+    """Whether an element holds the numbers of the lines beside it, or says that it has some."""
+    return _LINE_NUMBERS.search(attributes.get("class", "")) is not None
 
 
-def is_beside_code(names: str, attributes: dict[str, str]) -> bool:
+def is_beside_code(attributes: dict[str, str]) -> bool:
     """Whether an element inside code is no part of it: a line number, a button, what a reader cannot select.
 
     A prompt that stands in the text (``>>>``, ``$``, Pygments' ``gp``) is part of it: the language of such a block is a session's. A
@@ -108,26 +116,29 @@ def is_beside_code(names: str, attributes: dict[str, str]) -> bool:
     """
     if attributes.get("aria-hidden") == "true" or "unselectable" in attributes or _NO_SELECTION.search(attributes.get("style", "")):
         return True
-    return bool(names and (_LINE_NUMBERS.search(names) or _BESIDE_CODE.search(names)))
+    return is_line_number(attributes) or _BESIDE_CODE.search(attributes.get("class", "")) is not None
 
 
-def is_code_line(names: str, attributes: dict[str, str]) -> bool:
+def is_code_line(attributes: dict[str, str]) -> bool:
     """Whether an inline element inside code is one line of it."""
-    return bool((names and _CODE_LINE.search(names)) or "data-line" in attributes or _BLOCK_STYLE.search(attributes.get("style", "")))
+    if "data-line" in attributes or _CODE_LINE.search(attributes.get("class", "")):
+        return True
+    return _BLOCK_STYLE.search(attributes.get("style", "")) is not None
 
 
-def is_code_without_pre(names: str, attributes: dict[str, str]) -> bool:
+def is_code_without_pre(attributes: dict[str, str]) -> bool:
     """Whether an element other than ``<pre>`` shows code line by line."""
-    style = attributes.get("style", "")
-    return bool((names and _CODE_WITHOUT_PRE.search(names)) or (style and _CODE_STYLE.search(style) and _MONOSPACE.search(style)))
+    if _CODE_WITHOUT_PRE.search(attributes.get("class", "")):
+        return True
+    return is_preformatted(attributes) and _MONOSPACE.search(attributes["style"]) is not None
 
 
 def is_preformatted(attributes: dict[str, str]) -> bool:
     """Whether the element's own style keeps line ends."""
-    return bool(_CODE_STYLE.search(attributes.get("style", "")))
+    return _PREFORMATTED.search(attributes.get("style", "")) is not None
 
 
-def is_source_field(names: str, attributes: dict[str, str]) -> bool:
+def is_source_field(attributes: dict[str, str]) -> bool:
     """Whether a ``<textarea>`` shows code rather than waits for an answer."""
-    told = " ".join((names, attributes.get("name", ""), attributes.get("data-lang", "")))
-    return "readonly" in attributes or bool(_SOURCE_FIELD.search(told))
+    told = " ".join(attributes.get(each, "") for each in ("class", "id", "name", "data-lang"))
+    return "readonly" in attributes or _SOURCE_FIELD.search(told) is not None

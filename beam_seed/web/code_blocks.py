@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 
-from beam_seed.web.tags import VOID, Tag, read_tag, recall
-
-LINE_START, LINE_END, LINE_BREAK = 1, 2, 3
-"""Values of ``Tag.code_block``."""
+from beam_seed.web.tags import LINE_BREAK, LINE_END, LINE_START, VOID, Tag, read_tag, recall
 
 _LEADING_BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 # Editors put these into empty lines and around selections; no compiler reads them.
 _INVISIBLE = re.compile("[\u200b\ufeff]")
 _BACKTICKS = re.compile(r"`+")
-_GUTTER = re.compile(r"\s*\d+(?:\s+\d+)*\s*")
 
 
 def region_end(tokens: list[str], at: int, name: str) -> int:
@@ -43,27 +39,30 @@ def unescape(text: str) -> str:
 def code_text(tokens: list[str], start: int, end: int) -> str:
     """The code between the tags ``tokens[start]`` and ``tokens[end]``, without blank lines around it and without line numbers."""
     tags = {text: recall(text) or read_tag(text) for text in set(tokens[start + 2 : end : 2])}
-    if any(tag.code_skip or tag.code_block for tag in tags.values()):
-        text = _by_lines(tokens, start, end, tags)
-    else:
-        text = "".join(tokens[start + 1 : end : 2])
-    return tidy(unescape(text))
+    if not any(tag.code_skip or tag.code_block for tag in tags.values()):
+        return tidy(unescape("".join(tokens[start + 1 : end : 2])))
+    code = tidy(unescape(_by_lines(tokens, start, end, tags)))
+    lines = code.split("\n")
+    if any(tag.numbers for tag in tags.values()) and all(not line or line[0] == " " for line in lines):
+        return "\n".join(line[1:] for line in lines)  # the space that stood between each number and its line
+    if len(lines) >= 4 and is_gutter(lines[::2]):
+        return "\n".join(lines[1::2])  # each line is a row of two cells, a number and the code
+    return code
 
 
 def tidy(code: str) -> str:
-    """``code`` without blank lines around it; '' if it is nothing but the line numbers of the code beside it."""
+    """``code`` without blank lines around it and without invisible characters."""
     if not code.isascii():
         code = _INVISIBLE.sub("", code).replace("\xa0", " ")
-    code = _LEADING_BLANK_LINES.sub("", code.rstrip())
-    return "" if _is_gutter(code) else code
+    return _LEADING_BLANK_LINES.sub("", code.rstrip())
 
 
-def _is_gutter(code: str) -> bool:
-    if not code[:8].strip()[:1].isdigit() or _GUTTER.fullmatch(code) is None:
+def is_gutter(lines: list[str]) -> bool:
+    """Whether the lines are nothing but two or more numbers in a row, one on each."""
+    if len(lines) < 2 or not lines[0].strip().isdecimal():
         return False
-    numbers = code.split()
-    first = int(numbers[0][:9])
-    return len(numbers) > 1 and numbers == [str(first + i) for i in range(len(numbers))]
+    first = int(lines[0].strip()[:9])
+    return all(line.strip() == str(number) for number, line in enumerate(lines, first))
 
 
 def _by_lines(tokens: list[str], start: int, end: int, tags: dict[str, Tag]) -> str:

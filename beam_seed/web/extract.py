@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from resiliparse.parse.html import HTMLTree
 
 from beam_seed.web.charset import decode
-from beam_seed.web.code_blocks import code_text, fenced, inline, region_end, tidy
+from beam_seed.web.code_blocks import code_text, fenced, inline, is_gutter, region_end, tidy
 from beam_seed.web.markdown import BREAK, CODE, Cell, Writer, join
 from beam_seed.web.markdown_text import words_text
 from beam_seed.web.records import Extracted
@@ -37,9 +37,7 @@ MAX_FURNITURE = 4000
 MAX_NOTICE = 300
 """Characters of a ``<noscript>`` that asks for JavaScript; some forums put the whole discussion there, for crawlers."""
 MIN_BLOCK_LINES = 3
-"""Lines that make inline code a block, if they are indented too or their language is told: browsers show line ends in it as spaces."""
-
-_INDENTED = re.compile(r"\n(?:  |\t)\s*\S")
+"""Lines that make inline code a block, if they are laid out as code or their language is told: browsers show line ends in it as spaces."""
 
 # Text of links that stand beside headings and code.
 _SIGNS = frozenset(("¶", "#", "§", "🔗", "[source]", "source", "[edit]", "edit", "Copy", "Permalink", "[docs]", "Select all", "[src]"))
@@ -120,6 +118,7 @@ class _Page:
         self.kept = 0  # code blocks and main headings: what holds one is no furniture
         self.code_tags = self.code_blocks = self.code_chars = 0
         self.language = ""
+        self.copy = ""  # code of the text field that was written last: highlighters keep one beside the code, for the clipboard
         self.link: int | None = None  # where the open link begins in the writer's parts
 
     def walk(self, tokens: list[str]) -> None:
@@ -193,6 +192,7 @@ class _Page:
             code = code_text(tokens, index, end) if tag.source_field else ""
             if "\n" in code:
                 self._write_code(code, tag.language or self.language)
+                self.copy = code
             return end
         elif kind == Kind.RAW:
             raw = tokens[index]
@@ -252,7 +252,9 @@ class _Page:
             self.tables[-1][-1].append(writer.blocks[frame.blocks :])
             del writer.blocks[frame.blocks :]
             return
-        if name in ("ul", "ol"):
+        if name == "tr" and self.tables and self.tables[-1]:
+            self._drop_gutters(self.tables[-1][-1])
+        elif name in ("ul", "ol"):
             self.numbers.pop()
         elif name == "table":
             writer.write_table(self.tables.pop())
@@ -261,6 +263,17 @@ class _Page:
         if self.kept == frame.kept and self._is_furniture(frame):
             del writer.blocks[frame.blocks :]
             self.chars, self.linked, self.links = frame.chars, frame.linked, frame.links
+
+    def _drop_gutters(self, row: list[Cell]) -> None:
+        """Leave out cells of numbers beside a cell of as many lines of code."""
+        codes = [cell[0][0].split("\n")[1:-1] if len(cell) == 1 and cell[0][1] == CODE else [] for cell in row]
+        lengths = [len(lines) for lines in codes]
+        for at, lines in enumerate(codes):
+            if is_gutter(lines) and lengths.count(len(lines)) > 1:
+                row[at] = []
+                self.code_tags -= 1
+                self.code_blocks -= 1
+                self.code_chars -= sum(map(len, lines)) + len(lines) - 1
 
     def _is_furniture(self, frame: _Frame) -> bool:
         """Whether the block that ends, which holds neither code nor a main heading, is furniture by its name or its links."""
@@ -279,8 +292,7 @@ class _Page:
         code = code_text(tokens, index, end)
         if "\n" in code:
             breaks = any(token.startswith("<br") for token in tokens[index + 2 : end : 2])
-            many = code.count("\n") + 1 >= MIN_BLOCK_LINES and (tag.language or _INDENTED.search(code))
-            if breaks or tag.verbatim or many:
+            if breaks or tag.verbatim or (code.count("\n") + 1 >= MIN_BLOCK_LINES and (tag.language or _is_laid_out(tokens, index, end))):
                 return self._block(tokens, index, tag)
         code = " ".join(code.split())
         if code:
@@ -310,17 +322,21 @@ class _Page:
         return end
 
     def _write_code(self, code: str, language: str) -> None:
-        if not code:
+        copy, self.copy = self.copy, ""
+        if not code or code == copy:
             return
-        block = (fenced(code, language), CODE)
-        blocks = self.writer.blocks
-        if blocks and blocks[-1] == block:
-            return  # many highlighters keep a second copy, for the clipboard
         self.code_tags += 1
         self.code_blocks += 1
         self.kept += 1
         self.code_chars += len(code)
-        blocks.append(block)
+        self.writer.blocks.append((fenced(code, language), CODE))
+
+
+def _is_laid_out(tokens: list[str], start: int, end: int) -> bool:
+    """Whether the source of an inline element is laid out as code: lines at the margin and lines that are indented, by real spaces."""
+    lines = [line for line in "".join(tokens[start + 1 : end : 2]).split("\n")[1:] if line.strip()]
+    indents = {len(line) - len(line.lstrip(" \t")) for line in lines}
+    return 0 in indents and max(indents) >= 2
 
 
 def _length(parts: list[str]) -> int:

@@ -32,6 +32,9 @@ class Kind(IntEnum):
     RAW = 14  # the whole of an <xmp>
 
 
+LINE_START, LINE_END, LINE_BREAK = 1, 2, 3
+
+
 class Tag:
     """One distinct tag. ``code_*`` is what it does inside a code block."""
 
@@ -45,6 +48,7 @@ class Tag:
         "language",
         "level",
         "name",
+        "numbers",
         "source_field",
         "verbatim",
     )
@@ -59,28 +63,28 @@ class Tag:
         self.container = False  # shows code without <pre>
         self.verbatim = False  # keeps line ends by its own style
         self.source_field = False
+        self.numbers = False  # holds line numbers, or its name says so
         self.code_skip = False
-        self.code_block = 0  # 1 = begins a line, 2 = ends a line, 3 = is a line end
+        self.code_block = 0  # LINE_START, LINE_END, LINE_BREAK or nothing
 
 
 _NAME = re.compile(r"</?([a-z][^\s/>]*)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r'([^\s="/<>]+)(?:="([^"]*)")?')
 
 _SKIP = frozenset(
-    "audio button canvas clipboard-copy dialog embed head map menu nav object select svg template title video optgroup option datalist".split()
+    ["audio", "button", "canvas", "clipboard-copy", "dialog", "embed", "head", "map", "menu", "nav", "object", "select", "svg", "template", "title", "video", "optgroup", "option", "datalist"]
 )
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd details div dl dt fieldset figure footer form header li main noscript ol section summary table tbody td"
-    " tfoot th thead tr ul hgroup".split()
+    ["address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "header", "li", "main", "noscript", "ol", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "hgroup"]
 )
-_PARAGRAPHS = frozenset("p legend caption figcaption noframes frameset colgroup".split())
-_INLINE_CODE = frozenset("code kbd samp tt".split())
-_CODE_LINES = frozenset("div p li tr dd dt pre h1 h2 h3 h4 h5 h6 section article".split())
-_HOLD_CODE = frozenset("article body code figure main ol pre table tbody tr".split())  # "with line numbers", these say
+_PARAGRAPHS = frozenset(["p", "legend", "caption", "figcaption", "noframes", "frameset", "colgroup"])
+_INLINE_CODE = frozenset(["code", "kbd", "samp", "tt"])
+_CODE_LINES = frozenset(["div", "p", "li", "tr", "dd", "dt", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article"])
+_HOLD_CODE = frozenset(["article", "body", "code", "figure", "main", "ol", "pre", "table", "tbody", "tr"])  # "with line numbers", these say
 _NEVER_BESIDE = _HOLD_CODE | {"br"}
-_NUMBERS_ONLY = re.compile(r"(?:^|\s)linenos?(?:$|\s)", re.IGNORECASE)
+_NUMBERS_ONLY = re.compile(r"(?:^|\s)(?:linenos?|src-line-numbers)(?:$|\s)", re.IGNORECASE)
 _FURNITURE_NAMES = frozenset(("footer", "aside", "noscript"))
-VOID = frozenset("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split())
+VOID = frozenset(["area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link", "meta", "param", "source", "track", "wbr"])
 
 _REMEMBERED = 50_000  # distinct tags, about 30 MB; a crawl has more, but most are seen once
 _memory: dict[str, Tag] = {}
@@ -118,7 +122,7 @@ def _end_tag(name: str) -> Tag:
     elif _heading_level(name):
         kind = Kind.HEADING_END
     tag = Tag(name, kind)
-    tag.code_block = 2 if name in _CODE_LINES else 0
+    tag.code_block = LINE_END if name in _CODE_LINES else 0
     return tag
 
 
@@ -134,35 +138,46 @@ def _start_tag(name: str, text: str, end: int) -> Tag:
         return Tag(name, Kind.RAW)
     if name in _RAW:
         return _NOTHING
-    attributes = {key.lower(): value for key, value in _ATTRIBUTE.findall(text, end)} if len(text) > end + 1 else {}
-    names = f"{attributes.get('class', '')} {attributes.get('id', '')}".strip()
-    tag = Tag(name, _kind(name, names, attributes))
+    if len(text) == end + 1:
+        attributes: dict[str, str] = {}
+    else:
+        attributes = {key.lower(): value for key, value in _ATTRIBUTE.findall(text, end)}
+    tag = Tag(name, _kind(name, attributes))
     tag.level = _heading_level(name)
-    tag.keeps = name in ("h1", "main", "article")
-    tag.verbatim = bool(attributes) and boilerplate.is_preformatted(attributes)
-    tag.language = language_of(name, attributes) if attributes else ""
-    beside = bool(attributes) and name not in _NEVER_BESIDE and boilerplate.is_beside_code(names, attributes)
-    tag.code_skip = tag.kind == Kind.SKIP or beside
-    tag.code_block = (
-        3 if name == "br" else int(name in _CODE_LINES or (name in ("span", "code") and boilerplate.is_code_line(names, attributes)))
-    )
-    if tag.kind == Kind.BLOCK:
-        tag.boilerplate = (name in _FURNITURE_NAMES and "admonition" not in names) or boilerplate.is_furniture(names, attributes)
-        tag.container = bool(attributes) and boilerplate.is_code_without_pre(names, attributes)
-    elif tag.kind == Kind.FIELD:
-        tag.source_field = boilerplate.is_source_field(names, attributes)
+    tag.keeps = name in ("h1", "main")
+    tag.boilerplate = name in _FURNITURE_NAMES
+    tag.code_skip = tag.kind == Kind.SKIP
+    tag.code_block = LINE_BREAK if name == "br" else LINE_START if name in _CODE_LINES else 0
+    if attributes:
+        _read_attributes(tag, name, attributes)
     return tag
 
 
-def _kind(name: str, names: str, attributes: dict[str, str]) -> Kind:
-    if name in _SKIP or (name not in _HOLD_CODE and boilerplate.is_line_number(names)):
+def _read_attributes(tag: Tag, name: str, attributes: dict[str, str]) -> None:
+    tag.language = language_of(name, attributes)
+    tag.verbatim = boilerplate.is_preformatted(attributes)
+    tag.numbers = boilerplate.is_line_number(attributes)
+    if name not in _NEVER_BESIDE and boilerplate.is_beside_code(attributes):
+        tag.code_skip = True
+    if name in ("span", "code") and boilerplate.is_code_line(attributes):
+        tag.code_block = LINE_START
+    if tag.kind == Kind.BLOCK:
+        admonition = name == "aside" and "admonition" in attributes.get("class", "")
+        tag.boilerplate = (tag.boilerplate and not admonition) or boilerplate.is_furniture(name, attributes)
+        tag.container = boilerplate.is_code_without_pre(attributes)
+    elif tag.kind == Kind.FIELD:
+        tag.source_field = boilerplate.is_source_field(attributes)
+
+
+def _kind(name: str, attributes: dict[str, str]) -> Kind:
+    if name in _SKIP:
         return Kind.SKIP
-    if name == "pre" and _NUMBERS_ONLY.search(names):
+    if attributes and name not in _HOLD_CODE and boilerplate.is_line_number(attributes):
         return Kind.SKIP
+    if name == "pre":
+        return Kind.SKIP if _NUMBERS_ONLY.search(attributes.get("class", "")) else Kind.PRE
     if name in _BLOCKS:
         return Kind.BLOCK
-    if name == "pre":
-        return Kind.PRE
     if name in _INLINE_CODE:
         return Kind.CODE
     if name in VOID:
@@ -173,6 +188,6 @@ def _kind(name: str, names: str, attributes: dict[str, str]) -> Kind:
         return Kind.PARAGRAPH
     if name == "textarea":
         return Kind.FIELD
-    if (names or attributes) and boilerplate.is_mark(names, attributes):
+    if attributes and boilerplate.is_mark(attributes):
         return Kind.SKIP
     return Kind.LINK if name == "a" else Kind.INLINE
