@@ -10,13 +10,14 @@ knows no inline code, no tables and no languages, and keeps line numbers (docs/w
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from resiliparse.parse.html import HTMLTree
 
 from beam_seed.web.charset import decode
-from beam_seed.web.code_blocks import code_text, fenced, inline, is_gutter, region_end, tidy
-from beam_seed.web.markdown import BREAK, CODE, Cell, Writer, join
+from beam_seed.web.code_blocks import code_text, fenced, inline, is_gutter, region_end, tidy, unescape
+from beam_seed.web.guard import tame
+from beam_seed.web.markdown import BREAK, CODE, MAX_PREFIX, Cell, Writer, join
 from beam_seed.web.markdown_text import words_text
 from beam_seed.web.records import Extracted
 from beam_seed.web.tags import VOID, Kind, Tag, read_tag, recall
@@ -38,6 +39,9 @@ MAX_NOTICE = 300
 """Characters of a ``<noscript>`` that asks for JavaScript; some forums put the whole discussion there, for crawlers."""
 MIN_BLOCK_LINES = 3
 """Lines that make inline code a block, if they are laid out as code or their language is told: browsers show line ends in it as spaces."""
+
+MAX_CONTAINERS = 8
+"""Open blocks that are looked at: inside what is called a code block and holds ``<pre>``, the blocks near it are called so too."""
 
 # Text of links that stand beside headings and code.
 _SIGNS = frozenset(("¶", "#", "§", "🔗", "[source]", "source", "[edit]", "edit", "Copy", "Permalink", "[docs]", "Select all", "[src]"))
@@ -65,11 +69,10 @@ def extract(body: bytes, charset: str = "") -> Extracted:
         charset: of the HTTP header; '' = not told. See ``charset.decode`` for what wins.
     """
     decoded = decode(body, charset)
-    tree = HTMLTree.parse(_CONTROLS.sub("", decoded.text))
+    source = tame(_CONTROLS.sub("", decoded.text))
+    tree = HTMLTree.parse(source)
     page = _Page()
-    root = _content_root(tree)
-    if root is not None:
-        page.walk(_TOKEN.split(root.inner_html))
+    page.walk(_TOKEN.split(_content_of(tree, source)))
     markdown = join(page.writer.blocks)
     return Extracted(
         title=" ".join((tree.title or "").split()),
@@ -90,15 +93,18 @@ def extract_text(body: bytes) -> Extracted:
     return Extracted(text.partition("\n")[0].strip(), text, decoded.charset, "", 0, 0, len(words_text(text).split()), 0.0)
 
 
-def _content_root(tree: HTMLTree) -> Any:
-    """``<main>``, where the page has exactly one and all preformatted text is in it, else ``<body>``; None for a page without a body."""
+def _content_of(tree: HTMLTree, source: str) -> str:
+    """The serialised ``<main>``, where the page has exactly one and all code and main headings are in it, else ``<body>``."""
     body = tree.body
     if body is None:
-        return None
-    mains = body.query_selector_all("main, [role=main]")
-    if len(mains) == 1 and len(mains[0].query_selector_all("pre, h1")) == len(body.query_selector_all("pre, h1")):
-        return mains[0]
-    return body
+        return ""
+    if "main" in source:
+        mains = body.query_selector_all("main, [role=main]")
+        if len(mains) == 1:
+            main: str = mains[0].inner_html
+            if all(main.count(tag) >= source.count(tag) for tag in ("<pre", "<h1")):
+                return main
+    return body.inner_html
 
 
 def _page_language(tree: HTMLTree) -> str:
@@ -156,7 +162,7 @@ class _Page:
             index += 1
             if index < count:
                 text = tokens[index]
-                if text:
+                if text and (parts or not text.isspace()):
                     parts.append(text)
             index += 1
         self._flush()
@@ -203,7 +209,7 @@ class _Page:
         writer = self.writer
         if writer.parts:
             self._flush()
-        if tag.container:
+        if tag.container and not any(frame.tag.container for frame in self.frames[-MAX_CONTAINERS:]):
             end = region_end(tokens, index, tag.name)
             if not any(token.startswith(("<pre", "<textarea")) for token in tokens[index + 2 : end : 2]):
                 return self._block(tokens, index, tag)
@@ -218,7 +224,7 @@ class _Page:
             self._begin_item()
         elif name in ("ul", "ol"):
             self.numbers.append(int(name == "ol"))
-        elif name == "blockquote":
+        elif name == "blockquote" and len(writer.prefix) < MAX_PREFIX:
             writer.prefix, writer.marker = writer.prefix + "> ", ""
         elif name == "table":
             self.tables.append([])
@@ -234,7 +240,8 @@ class _Page:
         if number:
             self.numbers[-1] += 1
         writer = self.writer
-        writer.prefix, writer.marker = writer.prefix + " " * len(bullet), writer.prefix + bullet
+        if len(writer.prefix) < MAX_PREFIX:
+            writer.prefix, writer.marker = writer.prefix + " " * len(bullet), writer.prefix + bullet
 
     def _end(self, tag: Tag) -> None:
         writer = self.writer
@@ -287,9 +294,12 @@ class _Page:
     def _code(self, tag: Tag, tokens: list[str], index: int) -> int:
         """Code that is inline unless it says otherwise; the index of its end tag."""
         end = region_end(tokens, index, tag.name)
-        if any(token.startswith("<pre") for token in tokens[index + 2 : end : 2]):
+        if end == index + 2:  # nothing but text, as nearly always
+            code = tidy(unescape(tokens[index + 1]))
+        elif any(token.startswith("<pre") for token in tokens[index + 2 : end : 2]):
             return self._block(tokens, index, tag)
-        code = code_text(tokens, index, end)
+        else:
+            code = code_text(tokens, index, end)
         if "\n" in code:
             breaks = any(token.startswith("<br") for token in tokens[index + 2 : end : 2])
             if breaks or tag.verbatim or (code.count("\n") + 1 >= MIN_BLOCK_LINES and (tag.language or _is_laid_out(tokens, index, end))):

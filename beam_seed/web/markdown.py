@@ -13,6 +13,8 @@ Cell = list[Block]
 BREAK = "\0"
 """A line break within a run of text; the text itself holds no NUL."""
 
+MAX_PREFIX = 60
+"""Characters of indentation and quote marks: deeper nesting is written at this depth."""
 MAX_CELL = 1000  # characters: a cell with more is a part of the page's layout, no cell of a table
 MAX_PADDING = 4  # a table of which less than a quarter of the cells are there is no table
 

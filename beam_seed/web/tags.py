@@ -86,6 +86,7 @@ _NUMBERS_ONLY = re.compile(r"(?:^|\s)(?:linenos?|src-line-numbers)(?:$|\s)", re.
 _FURNITURE_NAMES = frozenset(("footer", "aside", "noscript"))
 VOID = frozenset(["area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link", "meta", "param", "source", "track", "wbr"])
 
+_MAX_VALUE = 500  # characters of an attribute that are looked at: class lists have a few hundred
 _REMEMBERED = 50_000  # distinct tags, about 30 MB; a crawl has more, but most are seen once
 _memory: dict[str, Tag] = {}
 recall = _memory.get
@@ -141,7 +142,7 @@ def _start_tag(name: str, text: str, end: int) -> Tag:
     if len(text) == end + 1:
         attributes: dict[str, str] = {}
     else:
-        attributes = {key.lower(): value for key, value in _ATTRIBUTE.findall(text, end)}
+        attributes = {key.lower(): value[:_MAX_VALUE] for key, value in _ATTRIBUTE.findall(text, end)}
     tag = Tag(name, _kind(name, attributes))
     tag.level = _heading_level(name)
     tag.keeps = name in ("h1", "main")
