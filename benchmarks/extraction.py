@@ -133,7 +133,9 @@ def measure_quality(folder: Path, verbose: bool) -> None:
             if verbose and name == "beam_seed" and (found.exact < found.lines or found.intact < found.blocks or found.invented):
                 print(f"{path.parent.name}/{path.name}: {found}", file=sys.stderr)
     pages = sum(map(len, by_kind["beam_seed"].values()))
-    print(f"{pages} pages of {len(by_kind['beam_seed'])} kinds\n\n| | lines kept | with indentation | blocks intact | not code, of fenced lines |")
+    print(
+        f"{pages} pages of {len(by_kind['beam_seed'])} kinds\n\n| | lines kept | with indentation | blocks intact | not code, of fenced lines |"
+    )
     print("| --- | --- | --- | --- | --- |")
     for name, kinds in by_kind.items():
         print(_row(name, [found for kind in kinds.values() for found in kind]))

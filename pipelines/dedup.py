@@ -138,7 +138,7 @@ def find_files(options: Options) -> list[str]:
     """The input tables, sorted. Raises UsageError where there is none, or where one lacks a column."""
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    return find_tables(PROG, options.input, NEEDED)
+    return [info.path for info in find_tables(PROG, options.input, NEEDED)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

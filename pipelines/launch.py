@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
+
+from beam_seed import storage
+from beam_seed.options import UsageError
 
 LOCAL_RUNNER = "FnApiRunner"
 
@@ -62,3 +67,28 @@ def told_counters(result: Any) -> list[str]:
             own = counts.setdefault(part, {})
             own[counter.key.metric.name] = own.get(counter.key.metric.name, 0) + counter.result
     return [f"{part}: " + ", ".join(f"{count:,} {name}" for name, count in sorted(own.items())) for part, own in sorted(counts.items())]
+
+
+@contextlib.contextmanager
+def alone(prog: str, output: str) -> Iterator[None]:
+    """Hold a local output folder for this process alone; the lock ends with the process, however that ends."""
+    if not storage.is_local(output):
+        yield
+        return
+    try:
+        os.makedirs(output, exist_ok=True)
+    except OSError as error:
+        raise UsageError(prog, f"argument --output: {error}") from None
+    with open(os.path.join(output, ".lock"), "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(prog, f"argument --output: another run is writing to {output}; wait for it, or give another folder") from None
+        yield
+
+
+def clear(output: str, *datasets: str) -> None:
+    """Remove what an earlier run left in ``output``: names or globs, the record of a finished run first."""
+    for pattern in datasets:
+        for info in storage.match(storage.join(storage.escape(output), *pattern.split("/"))):
+            storage.delete_tree(info.path)

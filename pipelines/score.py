@@ -16,6 +16,7 @@ from beam_seed.curation import score_tables as tables
 from beam_seed.curation.datasets import QUALITY, table_of
 from beam_seed.curation.score_tables import Table
 from beam_seed.curation.score_transforms import RecallScores, ScoreAndRemember
+from beam_seed.labels.tables import NEEDED
 from beam_seed.packing import pack_table, unpack_table
 from beam_seed.quality import cache
 from beam_seed.quality.package import InputFormat, Package, open_package
@@ -110,7 +111,7 @@ def check(options: Options) -> tuple[list[str], Package]:
     """The input tables and the scorer. Raises UsageError, which names the flag."""
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    files = find_tables(PROG, options.input, tables.NEEDED)
+    files = [info.path for info in find_tables(PROG, options.input, NEEDED)]
     try:
         return files, open_package(options.scorer)
     except (ValueError, OSError) as error:

@@ -6,7 +6,6 @@ A job declares its options (a dataclass), its stages and its checks; what is her
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
@@ -193,7 +192,7 @@ def main(program: Program, argv: Sequence[str] | None = None) -> int:
     options, beam_arguments = opt.parse(program.options, sys.argv[1:] if argv is None else argv, job.prog)
     check_output(job, options.output)
     program.check(options)
-    with alone(job, options.output), Watch(options.output, program.watched):
+    with launch.alone(job.prog, options.output), Watch(options.output, program.watched):
         publish.write_job(options.output, job)
         status = launch.run(job.prog, lambda pipeline: program.build(pipeline, options), beam_arguments, options.workers)
     if status:
@@ -203,23 +202,3 @@ def main(program: Program, argv: Sequence[str] | None = None) -> int:
     else:
         print(f"stopped after stage {options.until}; the same command without --until goes on from there")
     return status
-
-
-@contextlib.contextmanager
-def alone(job: Job, output: str) -> Iterator[None]:
-    """Hold a local output folder for this process alone; the lock ends with the process, however that ends."""
-    if not storage.is_local(output):
-        yield
-        return
-    try:
-        os.makedirs(output, exist_ok=True)
-    except OSError as error:
-        raise opt.UsageError(job.prog, f"argument --output: {error}") from None
-    with open(os.path.join(output, ".lock"), "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise opt.UsageError(
-                job.prog, f"argument --output: another run is writing to {output}; wait for it, or give another folder"
-            ) from None
-        yield

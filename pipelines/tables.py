@@ -1,33 +1,46 @@
-"""Parquet tables as the input of a job."""
+"""The Parquet tables that an ``--input`` names, found and looked at before a job starts."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
-import pyarrow.parquet as pq
-
-from beam_seed import options as opt
 from beam_seed import storage
+from beam_seed.labels.tables import UnreadableTableError, column_names
+from beam_seed.options import UsageError
+from beam_seed.storage import FileInfo
 
 
-def find_tables(prog: str, patterns: Sequence[str], needed: Sequence[str]) -> list[str]:
-    """The Parquet files that patterns and folders name, sorted, each once.
+def find_tables(prog: str, patterns: Sequence[str], needed: Sequence[str]) -> list[FileInfo]:
+    """The Parquet files that are named, match a glob, or lie in a folder (or in its ``sample/``), sorted by path.
 
-    Raises UsageError where there is none, or where one is no Parquet file or lacks a column.
+    Raises UsageError where a pattern matches none, where one cannot be read or lacks a column.
     """
-    globs = [storage.join(path, "*.parquet") if not path.endswith(".parquet") else path for path in patterns]
-    files = sorted({info.path for pattern in globs for info in storage.match(pattern)})
-    if not files:
-        raise opt.UsageError(prog, f"argument --input: no Parquet file matches {list(patterns)}; expected files or folders of them")
-    for path in files:
-        with storage.open_read(path) as file:
-            try:
-                found = pq.ParquetFile(file).schema_arrow.names
-            except (OSError, ValueError) as error:
-                raise opt.UsageError(prog, f"argument --input: {path} is no Parquet file ({error}); leave it out") from None
-        if missing := [name for name in needed if name not in found]:
-            raise opt.UsageError(prog, f"argument --input: {path} lacks column {missing[0]!r}; found {found}; rename a column to it")
-    return files
+    if not patterns:
+        raise UsageError(prog, "argument --input: none given; expected Parquet files, globs or folders of them")
+    found = sorted({info for pattern in patterns for info in _matches(prog, pattern)})
+    for info in found:
+        try:
+            names = column_names(info.path)
+        except UnreadableTableError as error:
+            raise UsageError(prog, f"argument --input: {error}") from None
+        if missing := [name for name in needed if name not in names]:
+            raise UsageError(prog, f"argument --input: {info.path} lacks column {missing[0]!r}; found {names}; rename a column to it")
+    return found
+
+
+def _matches(prog: str, pattern: str) -> list[FileInfo]:
+    tries = [pattern] if pattern.endswith(".parquet") else [storage.join(pattern, *part, "*.parquet") for part in ((), ("sample",))]
+    for each in tries:
+        if found := storage.match(each):
+            return found
+    raise UsageError(prog, f"argument --input: no Parquet file at {pattern!r}; expected Parquet files, globs or folders of them")
+
+
+def fingerprint(tables: Sequence[FileInfo]) -> str:
+    """16 hex digits that change where a table was added, removed or written anew."""
+    listing = "\n".join(f"{info.path}\0{info.size}\0{info.modified}" for info in tables)
+    return hashlib.blake2b(listing.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def part_name(number: int, parts: int) -> str:

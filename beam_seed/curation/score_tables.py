@@ -11,13 +11,11 @@ import pyarrow.parquet as pq
 from beam_seed import storage
 from beam_seed.curation.datasets import read_groups, read_table, write_batches
 from beam_seed.curation.score import ScoredRow
-from beam_seed.languages.detect import detect
+from beam_seed.labels.tables import document_of, read_rows
 from beam_seed.packing import unpack_tables
 from beam_seed.quality import cache
 from beam_seed.quality.package import InputFormat
-from beam_seed.records import Document, make_document
-
-NEEDED = ("repo", "path", "content")
+from beam_seed.records import Document
 
 FACTS = pa.schema([("language", pa.string()), ("size", pa.int64()), ("digest", pa.binary(32))])
 """What is worked out once for each row of a table: language, bytes of UTF-8, SHA-256."""
@@ -58,12 +56,18 @@ def want(table: Table, form: InputFormat) -> pa.Table:
 
 
 def _documents(table: Table) -> Iterator[tuple[int, list[Document]]]:
-    """The rows by row groups, with the number of the first; nulls are empty. The language is detected where the table has none."""
-    with storage.open_read(table.path) as file:
-        columns = [name for name in (*NEEDED, "language") if name in pq.ParquetFile(file).schema_arrow.names]
-    for start, group in read_groups(table.path, columns):
-        rows = [{name: value or "" for name, value in row.items()} for row in group.to_pylist()]
-        yield start, [make_document(**{"language": detect(row["path"], row["content"]).language or ""} | row) for row in rows]
+    """The rows in pieces, with the number of the first."""
+    documents: list[Document] = []
+    first = 0
+    for row, values in read_rows(table.path, Document._fields):
+        documents.append(document_of(values))
+        if len(documents) == _PIECE:
+            yield first, documents
+            documents, first = [], row + 1
+    yield first, documents
+
+
+_PIECE = 1024  # documents that are held at once
 
 
 def unknown(table: Table, recalled: Iterable[bytes], form: InputFormat) -> Iterator[tuple[int, bytes, Document] | list[ScoredRow]]:

@@ -11,6 +11,7 @@ from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.transforms.window import GlobalWindows
 
+from beam_seed.failures import check_share, limit_failures
 from beam_seed.outcome import Outcome
 from beam_seed.quality.encoding import Encoder, Shapes, Tokens, batches
 from beam_seed.quality.handler import Prediction, ScorerHandler
@@ -128,8 +129,7 @@ class ScoreQuality(beam.PTransform, Generic[K]):
     def __post_init__(self) -> None:
         if self.model_copies < 1:
             raise ValueError(f"model_copies is {self.model_copies}; expected at least 1")
-        if not 0 <= self.max_failed_share <= 1:
-            raise ValueError(f"max_failed_share is {self.max_failed_share}; expected a share in 0 <= max_failed_share <= 1")
+        check_share(self.max_failed_share)
         if self.batch_tokens < 1:
             raise ValueError(f"batch_tokens is {self.batch_tokens}; expected at least the scorer's max_length, such as {BATCH_TOKENS}")
 
@@ -150,7 +150,7 @@ class ScoreQuality(beam.PTransform, Generic[K]):
             predictions = encoded.batches | "Run inference" >> inference
         split = predictions | "Split predictions" >> beam.ParDo(_split_prediction).with_outputs("failed", main="scores")
         failed = (encoded.failed, split.failed) | "Flatten failed" >> beam.Flatten()
-        _limit_failures(split.scores, failed, self.max_failed_share)
+        limit_failures(split.scores, failed, self.max_failed_share, "scored")
         return Scores(split.scores, failed)
 
 
@@ -206,28 +206,3 @@ def _processes(options: PipelineOptions) -> int:
     if runner not in ("DirectRunner", "FnApiRunner"):
         return 0
     return 1 if direct.direct_running_mode == "in_memory" else direct.direct_num_workers
-
-
-def _limit_failures(scores: Any, failed: Any, limit: float) -> None:
-    counts = (
-        scores | "Note scores" >> beam.Map(lambda _: (1, 0, "")),
-        failed | "Note failures" >> beam.Map(lambda keyed: (1, 1, keyed[1].error)),
-    )
-    total = counts | "Flatten notes" >> beam.Flatten() | "Count failures" >> beam.CombineGlobally(_sum_notes)
-    total | "Limit failures" >> beam.Map(_check_failures, limit)
-
-
-def _sum_notes(notes: Iterable[tuple[int, int, str]]) -> tuple[int, int, str]:
-    """Documents, failures, and the alphabetically first error, so that the message does not depend on the order."""
-    documents, failures, first = 0, 0, ""
-    for count, failed, error in notes:
-        documents, failures, first = documents + count, failures + failed, min(filter(None, (first, error)), default="")
-    return documents, failures, first
-
-
-def _check_failures(counts: tuple[int, int, str], limit: float) -> None:
-    documents, failures, error = counts
-    if failures > limit * documents:
-        raise RuntimeError(
-            f"{failures} of {documents} documents could not be scored; expected at most the share {limit}. One error: {error}"
-        )

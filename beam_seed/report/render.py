@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 import jinja2
 
@@ -16,18 +15,18 @@ _VARIANT_NAMES = {"file_level": "File level", "repo_level": "Repository level", 
 
 def render(report: Report) -> str:
     """The page for ``report``; equal reports give equal pages."""
-    return _template().render(visible(report))
+    return template().render(visible(report))
 
 
 @cache
-def _template() -> jinja2.Template:
-    folder = files(__package__)
+def template(package: str = "beam_seed.report", name: str = "template.html") -> jinja2.Template:
+    """The template ``name`` of ``package``, with the filters of all our pages; it may include this package's style.css."""
     environment = jinja2.Environment(
         autoescape=True,  # paths and contents come from strangers
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8")),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(each, "") for each in dict.fromkeys((package, "beam_seed.report"))]),
     )
     environment.filters.update(
         number=number,
@@ -43,7 +42,7 @@ def _template() -> jinja2.Template:
     environment.globals.update(
         histogram=histogram, unit_histogram=unit_histogram, candidate_curve=candidate_curve, candidate_probability=candidate_probability
     )
-    return environment.get_template("template.html")
+    return environment.get_template(name)
 
 
 def number(value: float) -> str:

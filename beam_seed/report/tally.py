@@ -139,7 +139,7 @@ class Tally:
         rows = select(table, "corpora", (*_KEPT_COLUMNS, *optional))
         if not table.num_rows:
             return
-        languages = rows.get("language", pa.array([""] * table.num_rows))
+        languages = rows["language"].fill_null("") if "language" in rows else pa.array([""] * table.num_rows)
         groups = group_rows({"language": languages}, Key(variant, "kept", "", "", "")._replace)
         self._count(groups, table, rows, "quality")
         for name in ("source", "repo", "path"):

@@ -11,10 +11,11 @@ import stat
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
 from beam_seed.sources import decompress
-from beam_seed.sources.repository import ArchiveLimitError, Limits, Member, Repository, display, is_machine_error, normalise, path_fault
+from beam_seed.sources.repository import ArchiveLimitError, Limits, Member, display, is_machine_error, normalise, path_fault
 
 _TAR_HEADER_BYTES = 1 << 20
 """Largest extended header (PAX, GNU long name) that is parsed: attributes of a file are at most 64 KiB each on Linux."""
@@ -23,7 +24,10 @@ _ZIP_INDEX_BYTES = 128 << 20
 """Largest directory of a zip that is parsed: about a million entries of ordinary length, each 0.6 KB once parsed."""
 
 
-def open_archive(file: BinaryIO, size: int, limits: Limits) -> Repository:
+_PIECE_BYTES = 1 << 20
+
+
+def open_archive(file: BinaryIO, size: int, limits: Limits) -> TarArchive | ZipArchive:
     """The members of the archive in ``file`` (seekable, ``size`` bytes; closed with the repository).
 
     Raises ``zipfile.BadZipFile``, ``tarfile.TarError``, ``ArchiveLimitError`` where nothing can be read.
@@ -140,6 +144,17 @@ class TarArchive:
             raise EOFError("the archive ends within this member")
         return data
 
+    def chunks(self, member: Member) -> Iterator[bytes]:
+        """The whole of a member, piece by piece. Raises EOFError where the archive ends within it."""
+        self._file.seek(member.key)
+        left = member.size
+        while left:
+            data = self._file.read(min(left, _PIECE_BYTES))
+            if not data:
+                raise EOFError("the archive ends within this member")
+            left -= len(data)
+            yield data
+
     def close(self) -> None:
         self._file.close()
         self._source.close()
@@ -190,6 +205,15 @@ class ZipArchive:
         if len(data) < min(member.size, max_bytes):
             raise EOFError(f"{len(data)} bytes of the {member.size} it declares")
         return data
+
+    def chunks(self, member: Member) -> Iterator[bytes]:
+        """The whole of a member, piece by piece. Raises what the library raises, ``ArchiveLimitError`` beyond the limits."""
+        with self._archive.open(member.key) as file:
+            while data := file.read(_PIECE_BYTES):
+                self._left -= len(data)
+                if self._left < 0:
+                    raise ArchiveLimitError(f"archive-limits: its members unpack to more than {self._limits} allow")
+                yield data
 
     def close(self) -> None:
         self._archive.close()

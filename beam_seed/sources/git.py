@@ -59,7 +59,7 @@ def outside_references(path: str) -> str:
         return f"the git folder {display(folder)!r} does not exist; read the repository it belongs to"
     if os.path.dirname(folder) != path and folder != path and not _registered(folder, path):
         return "its .git file names a repository that does not know of it; read that repository itself"
-    common = _common_folder(folder)
+    common = common_folder(folder)
     if common != folder and os.path.dirname(os.path.dirname(folder)) != common:
         return "its commondir leads to another repository; read that repository itself"
     return _links_out(common)
@@ -78,7 +78,8 @@ def _registered(folder: str, path: str) -> bool:
     return worktree is not None and os.path.realpath(os.path.join(folder, worktree)) == os.path.realpath(path)
 
 
-def _common_folder(folder: str) -> str:
+def common_folder(folder: str) -> str:
+    """The folder that holds the objects and references of a git folder: itself, or the one its ``commondir`` names."""
     commondir = os.path.join(folder, "commondir")
     if not os.path.isfile(commondir):
         return folder
@@ -114,7 +115,7 @@ class _Objects:
         if problem:
             raise ValueError(problem)
         folder = git_folder(path)
-        self._loose = os.path.join(_common_folder(folder), "objects")
+        self._loose = os.path.join(common_folder(folder), "objects")
         self._repository = pygit2.Repository(folder, pygit2.enums.RepositoryOpenFlag.NO_SEARCH | pygit2.enums.RepositoryOpenFlag.NO_DOTGIT)
 
     def head(self) -> str:

@@ -1,29 +1,25 @@
 """Make the default scorer: ``python -m beam_seed.trainer.default_scorer --input=TABLES --output=beam_seed/quality/default_scorer``.
 
-Labels by the rubric, training by ``beam_seed.trainer.scorer``, a fastText baseline on the same labels, and a README.md with the figures.
+Labels by the rubric, training by ``beam_seed.trainer.scorer``, and both baselines on the same labels in its cards.
 """
 
 from __future__ import annotations
 
 import glob
-import json
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 
 from beam_seed.options import option, parse, positive
-from beam_seed.quality.package import open_package, write_card
+from beam_seed.quality.package import open_package
 from beam_seed.trainer import scorer
-from beam_seed.trainer.baseline import fasttext_ratings
-from beam_seed.trainer.evaluation import errors
-from beam_seed.trainer.labels import project_of, read_labels, split
+from beam_seed.trainer.baseline import baselines
+from beam_seed.trainer.labels import project_name, read_labels, split
+from beam_seed.trainer.packaging import write_cards
 from beam_seed.trainer.rubric_labels import label
 
 # Large projects and common languages would drown the others.
@@ -73,56 +69,26 @@ def _settings(labels: Path, options: Options) -> scorer.Options:
 
 
 def _compare(output: Path, labels: Path, share: float) -> None:
-    """Add the baseline's figures to the card, and write the README."""
+    """Add the baselines' figures and the projects' names to both cards."""
     package = open_package(str(output))
     training, held_out = split(read_labels([str(labels)]), share)
-    ratings = np.array([found.rating for found in held_out])
-    guessed = fasttext_ratings(training, [found.document for found in held_out], package.input)
     card = {name: value for name, value in package.card.items() if name not in ("input", "fingerprint")}
-    card["evaluation"]["fasttext"] = errors(guessed, ratings)
-    card["training"]["languages"] = dict(Counter(found.document.language for found in training).most_common())
-    card["training"]["projects"] = sorted({project_of(found.document.repo) for found in training})
-    card["evaluation"]["projects"] = sorted({project_of(found.document.repo) for found in held_out})
-    write_card(output, package.input, **card)
-    (output / "README.md").write_text(
-        _readme(package.fingerprint, card, json.loads((output / "config.json").read_text())), encoding="utf-8"
-    )
+    card["evaluation"] |= baselines(training, held_out, package.input)
+    for part, chosen in (("training", training), ("evaluation", held_out)):
+        card[part]["project_names"] = sorted(set(map(project_name, chosen)))
+    write_cards(output, package.input, card, _TITLE, _NOTES)
 
 
-def _readme(fingerprint: str, card: dict[str, Any], config: dict[str, Any]) -> str:
-    rows = [("this scorer", "scorer"), ("fastText on the same labels", "fasttext"), ("mean of the training ratings", "mean")]
-    table = "\n".join(
-        f"| {name} | {found['mae']} | {found['class_balanced_mae']} | {'-' if found['spearman'] is None else found['spearman']} |"
-        for name, key in rows
-        for found in [card["evaluation"][key]]
-    )
-    languages = "\n".join(
-        f"| {name} | {found['files']} | {found['mae']} | {found['class_balanced_mae']} | {found['spearman']} |"
-        for name, found in card["evaluation"]["scorer"]["languages"].items()
-    )
-    return f"""# The default scorer
+_TITLE = "The default scorer"
 
-A model of Llama structure ({config["num_hidden_layers"]} layers, width {config["hidden_size"]}, {config["vocab_size"]} tokens) with a
-regression head, trained from scratch by `python -m beam_seed.trainer.default_scorer` for one epoch. Fingerprint `{fingerprint}`.
+_NOTES = """It is there so that the pipeline works without a model of your own. It was made by
+`python -m beam_seed.trainer.default_scorer` and imitates the rubric (`beam_seed.quality.rubric`), which counts and does not understand; its
+scores are worth what the rubric is worth. For a corpus that matters, label with a large model and train a larger scorer with
+`beam_seed.trainer.scorer`.
 
-It imitates the rubric (`beam_seed.quality.rubric`), which counts and does not understand; its scores are worth what the rubric is worth.
-It is there so that the pipeline works without a model of your own. For a corpus that matters, label with a large model and train a
-larger scorer with `beam_seed.trainer.scorer`.
-
-Trained on the rubric's ratings of {card["training"]["labels"]} files from {len(card["training"]["projects"])} open-source projects
-published on PyPI, npm and Debian. It holds weights and byte-pair merges, no text of theirs.
-
-Errors on {card["evaluation"]["scorer"]["files"]} files from {len(card["evaluation"]["projects"])} other projects, on a scale of 0 to 10.
-The form of the input, the bag-of-tokens start and the learning rate were chosen by these same files: expect more on others:
-
-| | MAE | class-balanced MAE | Spearman |
-|---|---|---|---|
-{table}
-
-| language | files | MAE | class-balanced MAE | Spearman |
-|---|---|---|---|---|
-{languages}
-"""
+The files are of open-source projects published on PyPI, npm and Debian, whose names are in `scorer.json`. It holds weights and byte-pair
+merges, no text of theirs. The form of the input, the bag-of-tokens start and the learning rate were chosen by the same files that the
+errors below are measured on: expect more on others."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

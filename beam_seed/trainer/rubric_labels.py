@@ -15,7 +15,7 @@ from beam_seed.quality.rubric import rate
 from beam_seed.trainer.labels import project_of
 
 SCHEMA = pa.schema(
-    [("repo", pa.string()), ("path", pa.string()), ("language", pa.string()), ("content", pa.string()), ("rating", pa.float32())]
+    [(name, pa.string()) for name in ("repo", "path", "language", "content")] + [("rating", pa.float32()), ("oracle", pa.string())]
 )
 """Columns of a label table; ``rating`` is 0 to 10. ``repo`` is only read to keep projects apart."""
 
@@ -29,7 +29,9 @@ def label(tables: Sequence[str], files: int, per_project: int, per_language: int
     chosen = _sample(sorted(_candidates(tables)), files, per_project, per_language)
     rows = [row for row in _rows(tables) if (key := _key(row)) in chosen and chosen.pop(key)]
     rows.sort(key=_key)
-    return pa.Table.from_pylist([{**row, "rating": rate(row["content"], row["language"]).rating} for row in rows], SCHEMA)
+    return pa.Table.from_pylist(
+        [{**row, "rating": rate(row["content"], row["language"]).rating, "oracle": "rubric"} for row in rows], SCHEMA
+    )
 
 
 def _rows(tables: Sequence[str]) -> Iterator[dict[str, Any]]:

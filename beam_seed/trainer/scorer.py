@@ -3,11 +3,14 @@
 Seed-Coder's way (arXiv 2506.03524): a language model of Llama structure gets a regression head and is trained for one epoch with the mean
 squared error on ratings rescaled to [0, 1]. The loop is transformers' ``Trainer``; ours are the order of the documents, which depends on
 nothing but the seed, and the loss, which is the mean over the whole step however the step is divided between processes.
+A run that was killed is started again with the same command, and ends with the same weights as if it had not been.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -19,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
-from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -29,15 +31,14 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import logging
 
 from beam_seed.options import not_negative, option, parse, positive, proper_share
 from beam_seed.quality.encoding import Encoder
-from beam_seed.quality.package import InputFormat, write_card
-from beam_seed.quality.scorer import Scorer
+from beam_seed.quality.package import InputFormat
 from beam_seed.trainer.bag import fit_bag
-from beam_seed.trainer.evaluation import errors, evaluate
 from beam_seed.trainer.labels import Label, read_labels, split
+from beam_seed.trainer.packaging import package, progress
 from beam_seed.trainer.tokenizer import train_tokenizer
 
 # Documents of 50 steps are sorted by length before they are cut into batches: padding falls to about 1.1 x and batches stay mixed.
@@ -51,8 +52,8 @@ _TOKENIZER_DOCUMENTS = 10_000
 class Options:
     """Train a scorer on labels: one epoch of regression on ratings rescaled to [0, 1]."""
 
-    labels: list[str] = option([], "Parquet files, patterns or folders with content, language, path and rating (0 to 10).")
-    output: str = option("", "Folder of the scorer; a run that was cut short is continued from its checkpoints there.")
+    labels: list[str] = option([], "Parquet files, patterns or folders, local or gs://, with content, language, path and rating (0 to 10).")
+    output: str = option("", "Local folder of the scorer; a run that was cut short is continued from its checkpoints there.")
     model: str = option(
         "", "Local Hugging Face directory of the model to fine-tune; empty: a small one from scratch, with its own tokenizer."
     )
@@ -72,12 +73,17 @@ class Options:
     held_out: float = option(0.1, "Share of the projects that the scorer is evaluated on instead of trained on.", check=proper_share)
     save_steps: int = option(500, "Steps between checkpoints.", check=positive)
     seed: int = option(0, "Decides initial weights and the order of the documents.")
-    fsdp: bool = option(False, "Shard the model over the GPUs, for models that do not fit on one.")
+    fsdp: bool = option(False, "Shard the model over several GPUs (FSDP), where it does not fit on each; slower where it does.")
 
 
 def train(options: Options) -> Path:
-    """Train, package and evaluate; returns the scorer's directory. Raises ValueError or FileNotFoundError on what cannot be trained."""
+    """Train, package and evaluate; returns the scorer's directory, which the first process finishes.
+
+    Raises ValueError or FileNotFoundError on what cannot be trained.
+    """
+    logging.disable_progress_bar()  # one for every file of every checkpoint
     state = PartialState(cpu=not torch.cuda.is_available())
+    _check_places(options)
     training, held_out = split(read_labels(options.labels), options.held_out)
     steps = len(training) // options.batch
     if not steps or not held_out:
@@ -98,7 +104,7 @@ def train(options: Options) -> Path:
             fit_bag(model, [row["tokens"] for row in rows], [row["label"] for row in rows], options.bag_epochs, options.seed)
             model.save_pretrained(output / "initial.tmp")
             os.replace(output / "initial.tmp", initial)
-    model = _load(initial, options.seed)
+    model = _load(initial, options.seed, form.max_length)
     trainer = Trainer(
         model=model,
         args=_arguments(options, output / "checkpoints", state.num_processes),
@@ -106,12 +112,15 @@ def train(options: Options) -> Path:
         data_collator=_Collator(model.config.pad_token_id),
         compute_loss_func=_step_loss,
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output / "checkpoints")))
+    if options.fsdp and not trainer.is_fsdp_enabled:
+        raise ValueError(f"fsdp shards a model over GPUs and there are {torch.cuda.device_count()}; expected two at least, else no --fsdp")
+    trainer.train(resume_from_checkpoint=_last_checkpoint(output / "checkpoints"))
     trainer.save_model(str(output))
-    if state.is_main_process:
-        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-        _package(output, options, form, training, held_out, losses)
-    state.wait_for_everyone()
+    if state.is_main_process:  # the others are done: evaluation may take longer than a barrier waits
+        facts = {name: getattr(options, name) for name in ("batch", "learning_rate", "seed")}
+        facts |= {"start": Path(options.model).name or "from scratch", "projects_held_out": options.held_out}
+        package(output, form, training, held_out, facts | progress(trainer.state.log_history))
+        _remove_leftovers(output)
     return output
 
 
@@ -166,7 +175,8 @@ def _arguments(options: Options, checkpoints: Path, processes: int) -> TrainingA
         weight_decay=0.05,
         optim="adamw_torch_fused",
         bf16=gpu,
-        fsdp=options.fsdp or None,
+        fsdp=options.fsdp or None,  # FSDP2, one unit for each decoder layer (the model's own _no_split_modules)
+        fsdp_config={"state_dict_type": "FULL_STATE_DICT"} if options.fsdp else None,  # one file, which is the scorer's
         ddp_find_unused_parameters=False,
         use_cpu=not gpu,
         seed=options.seed,
@@ -174,7 +184,8 @@ def _arguments(options: Options, checkpoints: Path, processes: int) -> TrainingA
         train_sampling_strategy="sequential",
         dataloader_pin_memory=gpu,
         remove_unused_columns=False,
-        logging_steps=10,
+        logging_steps=math.gcd(10, options.save_steps),  # a mean over steps before and after a checkpoint would not survive a kill
+        include_num_input_tokens_seen="non_padding",  # and with it tokens per second in every line of the log
         save_steps=options.save_steps,
         save_total_limit=2,
         report_to="none",
@@ -218,40 +229,45 @@ def _from_scratch(options: Options, vocabulary: int) -> LlamaForSequenceClassifi
     return LlamaForSequenceClassification(config)
 
 
-def _load(directory: Path, seed: int) -> PreTrainedModel:
+def _check_places(options: Options) -> None:
+    if "://" in options.output or not options.output:
+        raise ValueError(
+            f"output is {options.output!r}; expected a local folder: checkpoints are written there; copy the scorer afterwards"
+        )
+    missing = [name for name in ("config.json", "tokenizer.json") if options.model and not (Path(options.model) / name).is_file()]
+    if missing:
+        raise FileNotFoundError(f"{options.model} has no {' and no '.join(missing)}; expected a local Hugging Face directory with both")
+
+
+def _load(directory: Path, seed: int, max_length: int) -> PreTrainedModel:
     torch.manual_seed(seed)  # a model without a regression head gets a random one
     config = AutoConfig.from_pretrained(directory, local_files_only=True, num_labels=1, problem_type="regression")
-    config.pad_token_id = config.eos_token_id if config.pad_token_id is None else config.pad_token_id
+    if config.pad_token_id is None:  # language models have none; some have several ends of text
+        config.pad_token_id = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id
     if config.pad_token_id is None:
         raise ValueError(f"{directory / 'config.json'} has neither pad_token_id nor eos_token_id; expected one to pad with")
+    if config.max_position_embeddings < max_length:
+        raise ValueError(
+            f"{directory / 'config.json'} has max_position_embeddings {config.max_position_embeddings}; expected at least the "
+            f"{max_length} of --max-length"
+        )
     return AutoModelForSequenceClassification.from_pretrained(directory, config=config, local_files_only=True, dtype=torch.float32)
 
 
-def _package(output: Path, options: Options, form: InputFormat, training: list[Label], held_out: list[Label], losses: list[float]) -> None:
-    """Halve the weights' width, write the card, evaluate what was written, write the card again with the figures."""
-    _to_half(output)
-    write_card(output, form)
-    ratings = np.array([label.rating for label in held_out])
-    predicted = 10 * Scorer.load(str(output)).score([label.document for label in held_out])
-    mean = np.full_like(ratings, np.mean([label.rating for label in training]))
-    write_card(
-        output,
-        form,
-        training={"labels": len(training), "projects_held_out": options.held_out, "seed": options.seed, "loss": losses},
-        evaluation={"scorer": evaluate(predicted, ratings, [label.document.language for label in held_out]), "mean": errors(mean, ratings)},
-    )
+def _last_checkpoint(folder: Path) -> str | None:
+    """The latest checkpoint that was written to its end; transformers' own choice may be one that a kill cut short."""
+    complete = []
+    for path in folder.glob("checkpoint-*"):
+        with contextlib.suppress(OSError, ValueError):  # the last file to be written
+            complete.append((json.loads((path / "trainer_state.json").read_text())["global_step"], str(path)))
+    return max(complete)[1] if complete else None
+
+
+def _remove_leftovers(output: Path) -> None:
     for folder in ("checkpoints", "initial"):
         shutil.rmtree(output / folder, ignore_errors=True)
-    (output / "run.json").unlink()
-    (output / "training_args.bin").unlink(missing_ok=True)
-
-
-def _to_half(output: Path) -> None:
-    # bfloat16 where it was trained so, else float16: 11 bits are far more than the scores are good for.
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float16
-    for path in output.glob("*.safetensors"):
-        save_file({name: weight.to(dtype).contiguous() for name, weight in load_file(path).items()}, path, {"format": "pt"})
-        path.chmod(0o644)  # save_file leaves it to its owner alone
+    for name in ("run.json", "training_args.bin"):
+        (output / name).unlink(missing_ok=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

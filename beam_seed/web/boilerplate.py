@@ -42,7 +42,22 @@ _CONTENT = re.compile(
 # Documentation tools put the slug of a heading on the section below it: a section about search is no search box.
 _SECTION = re.compile(r"(?:^|\s)(?:section|sect\d|level\d)(?:$|\s)", re.IGNORECASE)
 _FURNITURE_ROLES = frozenset(
-    ["alert", "alertdialog", "banner", "complementary", "contentinfo", "dialog", "directory", "menu", "menubar", "navigation", "search", "tablist", "toolbar", "tooltip"]
+    [
+        "alert",
+        "alertdialog",
+        "banner",
+        "complementary",
+        "contentinfo",
+        "dialog",
+        "directory",
+        "menu",
+        "menubar",
+        "navigation",
+        "search",
+        "tablist",
+        "toolbar",
+        "tooltip",
+    ]
 )
 _HIDING_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 

@@ -8,7 +8,25 @@ from functools import cache
 from pygments.lexers import get_all_lexers
 
 _TOLD_NOTHING = frozenset(
-    ["none", "plain", "plaintext", "plain-text", "text", "txt", "nohighlight", "no-highlight", "default", "undefined", "unknown", "auto", "null", "raw", "output", "console-output", "code"]
+    [
+        "none",
+        "plain",
+        "plaintext",
+        "plain-text",
+        "text",
+        "txt",
+        "nohighlight",
+        "no-highlight",
+        "default",
+        "undefined",
+        "unknown",
+        "auto",
+        "null",
+        "raw",
+        "output",
+        "console-output",
+        "code",
+    ]
 )
 # Prefixes that name a language whatever follows: HTML5's recommendation and highlighters' own.
 _PREFIXED = re.compile(
@@ -21,7 +39,23 @@ _WORD = re.compile(r"^[a-z][\w+#.-]{0,29}$")
 _ATTRIBUTES = ("data-lang", "data-language", "data-code-language", "data-highlight-language", "data-lexer", "syntax", "lang")
 # Bare words count only beside a word that says that this is code.
 _SAYS_CODE = frozenset(
-    ["sourcecode", "highlight", "hljs", "code", "codehilite", "src", "prettyprint", "pygments", "rouge", "chroma", "prism", "shiki", "syntaxhighlighter", "rust", "snippet"]
+    [
+        "sourcecode",
+        "highlight",
+        "hljs",
+        "code",
+        "codehilite",
+        "src",
+        "prettyprint",
+        "pygments",
+        "rouge",
+        "chroma",
+        "prism",
+        "shiki",
+        "syntaxhighlighter",
+        "rust",
+        "snippet",
+    ]
 )
 _CODE_ELEMENTS = ("pre", "code", "textarea", "samp")
 _OUTLINE = frozenset(("html", "body", "main"))

@@ -72,10 +72,62 @@ _NAME = re.compile(r"</?([a-z][^\s/>]*)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r'([^\s="/<>]+)(?:="([^"]*)")?')
 
 _SKIP = frozenset(
-    ["audio", "button", "canvas", "clipboard-copy", "dialog", "embed", "head", "map", "menu", "nav", "object", "select", "svg", "template", "title", "video", "optgroup", "option", "datalist"]
+    [
+        "audio",
+        "button",
+        "canvas",
+        "clipboard-copy",
+        "dialog",
+        "embed",
+        "head",
+        "map",
+        "menu",
+        "nav",
+        "object",
+        "select",
+        "svg",
+        "template",
+        "title",
+        "video",
+        "optgroup",
+        "option",
+        "datalist",
+    ]
 )
 _BLOCKS = frozenset(
-    ["address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "header", "li", "main", "noscript", "ol", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "hgroup"]
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "li",
+        "main",
+        "noscript",
+        "ol",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+        "hgroup",
+    ]
 )
 _PARAGRAPHS = frozenset(["p", "legend", "caption", "figcaption", "noframes", "frameset", "colgroup"])
 _INLINE_CODE = frozenset(["code", "kbd", "samp", "tt"])
@@ -84,7 +136,28 @@ _HOLD_CODE = frozenset(["article", "body", "code", "figure", "main", "ol", "pre"
 _NEVER_BESIDE = _HOLD_CODE | {"br"}
 _NUMBERS_ONLY = re.compile(r"(?:^|\s)(?:linenos?|src-line-numbers)(?:$|\s)", re.IGNORECASE)
 _FURNITURE_NAMES = frozenset(("footer", "aside", "noscript"))
-VOID = frozenset(["area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link", "meta", "param", "source", "track", "wbr"])
+VOID = frozenset(
+    [
+        "area",
+        "base",
+        "basefont",
+        "bgsound",
+        "br",
+        "col",
+        "embed",
+        "frame",
+        "hr",
+        "img",
+        "input",
+        "keygen",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
 
 _MAX_VALUE = 500  # characters of an attribute that are looked at: class lists have a few hundred
 _REMEMBERED = 50_000  # distinct tags, about 30 MB; a crawl has more, but most are seen once

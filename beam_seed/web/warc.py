@@ -62,7 +62,7 @@ class _Walk:
     def __iter__(self) -> Iterator[Response | Rejected | Failed]:
         self._stream.seek(self._position)
         unpacker = _READERS[self._magic]
-        reader = unpacker(self._stream) if unpacker else self._stream
+        reader: Any = unpacker(self._stream) if unpacker else self._stream
         last = None
         try:
             for record in ArchiveIterator(reader, parse_http=False):

@@ -164,7 +164,7 @@ def sample_poisoned(directory: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"), [("none", "no Parquet file matches"), ("text", "is no Parquet file"), ("columns", "lacks column 'repo'")]
+    ("damage", "told"), [("none", "no Parquet file at"), ("text", "cannot be read"), ("columns", "lacks column 'repo'")]
 )
 def test_input_that_cannot_be_read_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str, told: str) -> None:
     if damage == "text":

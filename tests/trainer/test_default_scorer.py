@@ -8,9 +8,12 @@ import pytest
 
 from beam_seed.quality.package import InputFormat, open_package
 from beam_seed.quality.scorer import Scorer
+from beam_seed.records import Document
 from beam_seed.trainer import default_scorer
-from beam_seed.trainer.baseline import fasttext_ratings
+from beam_seed.trainer.baseline import baselines, fasttext_ratings
 from beam_seed.trainer.labels import Label, read_labels
+from beam_seed.trainer.model_card import model_card
+from beam_seed.trainer.packaging import count_parameters
 
 GOOD = '"""Adds."""\n\n\ndef add(first, second):\n    """Sum of two numbers."""\n    # Plain addition.\n    return first + second + {}\n'
 BAD = "first = second{}\n"
@@ -34,11 +37,13 @@ def test_one_command_labels_trains_compares_and_documents(tables, tmp_path, monk
     figures = package.card["evaluation"]
     assert figures["scorer"]["mae"] < figures["mean"]["mae"]
     assert figures["fasttext"]["mae"] < figures["mean"]["mae"]
-    assert not set(package.card["training"]["projects"]) & set(figures["projects"])
+    assert not set(package.card["training"]["project_names"]) & set(figures["project_names"])
+    assert len(figures["project_names"]) == figures["projects"]
     readme = (tmp_path / "out" / "README.md").read_text()
     assert package.fingerprint in readme
     assert f"| this scorer | {figures['scorer']['mae']} |" in readme
     assert len(read_labels([str(labels)])) == 400
+    assert f"given by: rubric ({package.card['training']['labels']})" in readme
 
 
 def test_fasttext_learns_words_and_repeats():
@@ -52,12 +57,32 @@ def test_fasttext_learns_words_and_repeats():
     assert (guessed == fasttext_ratings(training, documents[2000:], form)).all()
 
 
-def read_documents(random, count):
-    from beam_seed.records import Document
+def test_text_that_looks_like_fasttexts_own_marks_is_text():
+    texts = ["x __label__9 @@3 </s>", "__label__foo\n__label__1", "", "@@9"]
+    documents = [document("1", text) for text in texts]
+    form = InputFormat("", 100, 10)
+    alike = fasttext_ratings([Label(each, 4.0) for each in documents], documents, form)
+    assert alike == pytest.approx([4.0] * 4), "the only class is the one that was given"
+    assert baselines([Label(documents[3], 4.0)], [Label(documents[0], 5.0)], form)["fasttext"]["mae"] == pytest.approx(1, abs=1e-3)
 
+
+def test_the_shipped_readme_says_what_the_card_says():
+    package = open_package("")
+    config = json.loads((package.directory / "config.json").read_text())
+    parameters = count_parameters(package.directory)
+    assert parameters == 1_475_328
+    expected = model_card(package, config, parameters, default_scorer._TITLE, default_scorer._NOTES)
+    assert (package.directory / "README.md").read_text() == expected
+
+
+def document(name, text):
+    return Document(name, "", "", f"{name}.py", "", text, len(text), "", "", None, None, "", "Python")
+
+
+def read_documents(random, count):
     words = ["good" if random.integers(2) else "bad" for _ in range(count)]
     texts = [f"value\n{word} {word} = call({n})\n" for n, word in enumerate(words)]
-    return [Document(str(n), "", "", f"{n}.py", "", text, len(text), "", "", None, None, "", "Python") for n, text in enumerate(texts)]
+    return [document(str(n), text) for n, text in enumerate(texts)]
 
 
 def test_the_shipped_scorer_fits_its_card_and_beats_the_baselines():

@@ -1,14 +1,12 @@
-import numpy as np
+import hashlib
+import re
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
 from beam_seed.quality.rubric import rate
-from beam_seed.trainer import evaluation
-from beam_seed.trainer.labels import Label, project_of, read_labels, split
+from beam_seed.trainer.labels import Label, oracles, project_of, read_labels, split
 from beam_seed.trainer.rubric_labels import label
 from beam_seed.trainer.tokenizer import train_tokenizer
 
@@ -33,6 +31,52 @@ def test_labels_are_read_in_the_order_of_files(tmp_path):
 def test_bad_ratings(tmp_path, rating):
     with pytest.raises(ValueError, match=r"for a\.go; expected 0 to 10"):
         read_labels([write(tmp_path / "a.parquet", ROW, {**ROW, "rating": rating})])
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{**ROW, "rating": "good"}], "rating 'good' for a.go; expected 0 to 10"),
+        ([{**ROW, "content": None}], "NoneType as content of a.go; expected text"),
+        ([{**ROW, "content": b"\xff"}], "bytes as content of a.go; expected text"),
+    ],
+)
+def test_bad_values(tmp_path, rows, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        read_labels([write(tmp_path / "a.parquet", *rows)])
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 cut off")
+    with pytest.raises(ValueError, match=r"a\.parquet is no Parquet file"):
+        read_labels([str(tmp_path)])
+    broken = pa.table({**{name: ["x"] for name in ("content", "language")}, "path": [b"\xff"], "rating": [1]})
+    pq.write_table(broken.set_column(2, "path", broken["path"].chunk(0).view(pa.string())), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"a\.parquet has text that is no UTF-8"):
+        read_labels([str(tmp_path)])
+    with pytest.raises(FileNotFoundError, match="matches no file"):
+        read_labels([str(tmp_path / "none")])
+
+
+def test_folders_with_signs_of_patterns_in_their_names(tmp_path):
+    folder = tmp_path / "labels[1]"
+    folder.mkdir()
+    write(folder / "a.parquet", ROW)
+    assert len(read_labels([str(folder)])) == 1
+
+
+def test_who_rated_is_kept_where_the_table_says_it(tmp_path):
+    write(tmp_path / "a.parquet", {**ROW, "oracle": "chat", "model": "m", "prompt_version": 3})
+    write(tmp_path / "b.parquet", {**ROW, "path": None, "language": None, "oracle": None})
+    first, second = read_labels([str(tmp_path)])
+    assert first.oracle == ("chat", "m", "3")
+    assert second.oracle == ("", "", "")
+    assert (second.document.path, second.document.language) == ("", "")
+    assert first.document.sha256 == hashlib.sha256(b"x").hexdigest()
+    assert oracles([second, first, second]) == [
+        {"oracle": "", "model": "", "prompt_version": "", "files": 2},
+        {"oracle": "chat", "model": "m", "prompt_version": "3", "files": 1},
+    ]
 
 
 def test_missing_columns(tmp_path):
@@ -64,30 +108,6 @@ def test_split_keeps_projects_together_and_near_the_share(tmp_path):
     assert 0.1 < len(held_out) / len(labels) < 0.3
     without = [Label(found.document._replace(repo=""), found.rating) for found in labels]
     assert 0.1 < len(split(without, 0.2)[1]) / len(labels) < 0.3
-
-
-@given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), min_size=1, max_size=40))
-def test_errors_against_a_loop(pairs):
-    predicted, ratings = np.array(pairs).T
-    by_class: dict[int, list[float]] = {}
-    for guess, rating in pairs:
-        by_class.setdefault(round(rating), []).append(abs(guess - rating))
-    assert evaluation.mean_absolute_error(predicted, ratings) == pytest.approx(sum(sum(found) for found in by_class.values()) / len(pairs))
-    expected = sum(sum(found) / len(found) for found in by_class.values()) / len(by_class)
-    assert evaluation.class_balanced_error(predicted, ratings) == pytest.approx(expected)
-
-
-def test_evaluation_table():
-    random = np.random.default_rng(2)
-    ratings = random.random(90) * 10
-    predicted = ratings + random.normal(size=90)
-    languages = ["Go"] * 50 + ["C"] * 30 + ["Ada"] * 10
-    found = evaluation.evaluate(predicted, ratings, languages)
-    assert found["files"] == 90
-    assert list(found["languages"]) == ["C", "Go"]
-    assert found["languages"]["Go"]["mae"] == round(float(np.abs(predicted - ratings)[:50].mean()), 3)
-    assert found["spearman"] == pytest.approx(stats.spearmanr(predicted, ratings)[0], abs=1e-3)
-    assert evaluation.errors(np.ones(5), np.arange(5.0))["spearman"] is None
 
 
 def test_tokenizer_encodes_anything_and_speaks_no_specials():

@@ -1,0 +1,190 @@
+"""Beam wiring of the commits job. What travels is small (units, ids of commits, shards, scores); text stays in files."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import AsMultiMap, AsSingleton
+
+from beam_seed.commits import decide
+from beam_seed.commits.datasets import COMMITS, SAMPLES
+from beam_seed.commits.measure import measure_shard
+from beam_seed.commits.ranges import Range, Reading, plan_ranges, read_range
+from beam_seed.commits.repository import list_histories
+from beam_seed.commits.tokens import CountedTokens, EstimatedTokens, TokenCounter
+from beam_seed.curation.datasets import MAX_BUCKETS, Shard
+from beam_seed.curation.decide import Kept
+from beam_seed.curation.read import Bucket, write_bucket
+from beam_seed.judge import Judge
+from beam_seed.near_dedup.lsh import Bands
+from beam_seed.quality.threshold import ScoreHistogram
+from beam_seed.quality.transforms import ScoreQuality
+from beam_seed.records import Document
+from beam_seed.sources.metadata import NO_METADATA, MetadataIndex, load_metadata
+from beam_seed.sources.units import Unit, distinct_names
+
+Scored = tuple[int, tuple[int, float]]  # (shard, (row, score))
+Unscored = tuple[int, tuple[int, str]]  # (shard, (row, error))
+
+
+@dataclass
+class ReadHistories(beam.PTransform):
+    """Input patterns to buckets of samples, once their shards of ``documents/`` are written.
+
+    Long histories are divided into ranges; ranges are spread over buckets by a digest of the repository's name and the range's number, as
+    many buckets as there are ranges of full length in all. metadata: path of a table of repositories, '' for none. tokenizer: path of a
+    ``tokenizer.json`` that tokens are counted with, '' to estimate them.
+    """
+
+    root: str
+    metadata: str = ""
+    reading: Reading = field(default_factory=Reading)
+    tokenizer: str = ""
+    shard_bytes: int = 32 << 20
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        if self.reading.range_commits < 1:
+            raise ValueError(f"range_commits is {self.reading.range_commits}; expected at least 1, such as 5,000")
+
+    def expand(self, patterns: Any) -> Any:
+        units = patterns | "List histories" >> beam.FlatMap(list_histories) | "By name" >> beam.GroupBy(lambda unit: unit.repo)
+        units = units | "Name apart" >> beam.FlatMapTuple(lambda _, namesakes: distinct_names(list(namesakes)))
+        ranges = units | "Spread units" >> beam.Reshuffle() | "Plan ranges" >> beam.FlatMap(self._plan).with_output_types(Range)
+        count = AsSingleton(ranges | "Commits" >> beam.Map(lambda some: len(some.ids) // 20) | "Count" >> beam.CombineGlobally(sum))
+        return (
+            ranges
+            | "Ranges apart" >> beam.Reshuffle()
+            | "Key ranges" >> beam.Map(_keyed, count, self.reading.range_commits)
+            | "Fill buckets" >> beam.GroupByKey()
+            | "Read buckets" >> beam.MapTuple(self._read).with_output_types(Bucket)
+        )
+
+    def _plan(self, unit: Unit) -> Iterator[Range]:
+        return plan_ranges(unit, self.reading, _metadata(self.metadata))
+
+    def _read(self, bucket: int, ranges: Iterable[Range]) -> Bucket:
+        counter, known = token_counter(self.tokenizer), _metadata(self.metadata)
+        ordered = sorted(ranges, key=lambda some: (some.unit.repo, some.unit.path, some.number))
+        items = (item for some in ordered for item in read_range(some, self.reading, known, counter))
+        return write_bucket(bucket, items, self.root, self.shard_bytes, SAMPLES, COMMITS.variants[0])
+
+
+def _keyed(some: Range, commits: int, range_commits: int) -> tuple[int, Range]:
+    buckets = min(max(1, -(-commits // range_commits)), MAX_BUCKETS)
+    name = f"{some.unit.repo}\0{some.number}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") % buckets, some
+
+
+@functools.lru_cache(maxsize=1)  # once for each worker process, not for each range
+def _metadata(path: str) -> MetadataIndex:
+    return MetadataIndex(load_metadata(path)) if path else NO_METADATA
+
+
+@functools.lru_cache(maxsize=1)
+def token_counter(tokenizer: str) -> TokenCounter:
+    """Counts with the tokenizer at a local path, or estimates where it is ''. Raises ValueError where it cannot be read."""
+    return CountedTokens.from_file(tokenizer) if tokenizer else EstimatedTokens()
+
+
+@dataclass
+class MeasureSamples(beam.PTransform):
+    """Shards to the same shards, once their ``measures/`` are written.
+
+    judges: each makes, on its worker, a judge that is given whole samples as documents and may reject them, such as for sharing text with
+    a benchmark.
+    """
+
+    root: str
+    bands: Bands
+    judges: Sequence[Callable[[], Judge]] = ()
+
+    def expand(self, shards: Any) -> Any:
+        measure = beam.ParDo(_Measure(self.root, self.bands, self.judges)).with_output_types(Shard)
+        return shards | "Spread shards" >> beam.Reshuffle() | "Measure" >> measure
+
+
+class _Measure(beam.DoFn):
+    def __init__(self, root: str, bands: Bands, judges: Sequence[Callable[[], Judge]]):
+        self._root, self._bands, self._make_judges = root, bands, judges
+
+    def setup(self) -> None:
+        self._judges = [make() for make in self._make_judges]
+
+    def process(self, shard: Shard) -> Iterator[Shard]:
+        measure_shard(self._root, shard.number, self._bands, self._judges)
+        yield shard
+
+
+@dataclass
+class ScoreChanges(beam.PTransform):
+    """Shards to the same shards, once ``quality/`` is written: the mean score of each sample's changed files as the commit left them.
+
+    scorer: a model directory, '' for the one that comes with the package, None to score nothing. duplicates: (shard, packed DUPLICATES).
+    """
+
+    root: str
+    scorer: str | None
+    accelerator: str
+    duplicates: Any
+
+    def expand(self, shards: Any) -> Any:
+        parts = {"shard": shards | "By shard" >> beam.Map(lambda shard: (shard.number, shard))}
+        if self.scorer is not None:
+            files = (
+                shards
+                | "Spread shards" >> beam.Reshuffle()
+                | "Changed files"
+                >> beam.FlatMap(_changed, self.root, AsMultiMap(self.duplicates)).with_output_types(tuple[tuple[int, int], Document])
+            )
+            told = files | "Score quality" >> ScoreQuality(self.scorer, accelerator=self.accelerator)
+            parts["scores"] = told.scores | "Scores by shard" >> beam.MapTuple(_by_shard).with_output_types(Scored)
+            parts["failures"] = told.failed | "Failures by shard" >> beam.MapTuple(
+                lambda key, failure: _by_shard(key, failure.error)
+            ).with_output_types(Unscored)
+        return parts | "Meet" >> beam.CoGroupByKey() | "Write quality" >> beam.Map(_write_quality, self.root).with_output_types(Shard)
+
+
+def _changed(shard: Shard, root: str, duplicates: Mapping[int, Iterable[bytes]]) -> Iterator[Any]:
+    return decide.changed_documents(root, shard.number, duplicates[shard.number])
+
+
+def _by_shard(key: tuple[int, int], told: Any) -> tuple[int, tuple[int, Any]]:
+    return key[0], (key[1], told)
+
+
+def _write_quality(group: tuple[int, Mapping[str, Iterable[Any]]], root: str) -> Shard:
+    number, parts = group
+    decide.write_quality(root, number, parts.get("scores", ()), parts.get("failures", ()))
+    (shard,) = parts["shard"]
+    return Shard(*shard)
+
+
+@dataclass
+class DecideSamples(beam.PTransform):
+    """Scored shards to what each has left, once ``verdicts/``, ``rejected/`` and ``failed/`` are written."""
+
+    root: str
+    limits: decide.Limits
+    duplicates: Any
+
+    def expand(self, shards: Any) -> Any:
+        duplicates = AsMultiMap(self.duplicates)
+        histogram = (
+            shards
+            | "Count scores" >> beam.Map(self._count, duplicates).with_output_types(bytes)
+            | "Merge scores" >> beam.CombineGlobally(lambda packed: decide.merge_histograms(list(packed)))
+        )
+        return shards | "Decide" >> beam.FlatMap(self._decide, duplicates, AsSingleton(histogram)).with_output_types(Kept)
+
+    def _count(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]]) -> bytes:
+        return decide.score_histogram(self.root, shard.number, duplicates[shard.number])
+
+    def _decide(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]], histogram: bytes) -> Iterator[Kept]:
+        threshold = ScoreHistogram.from_bytes(histogram).thresholds(self.limits.drop_lowest).get("")
+        yield from decide.decide_shard(self.root, shard.number, duplicates[shard.number], threshold, self.limits)

@@ -1,0 +1,47 @@
+"""The limit to failures: a job in which too many documents fail must not succeed silently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+
+Notes = tuple[int, int, str]
+"""Documents, those of them that failed, and one error ('' where none failed)."""
+
+
+def check_share(share: float) -> None:
+    """Raise ValueError where ``share`` is no limit to failures."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"max_failed_share is {share}; expected a share in 0 <= max_failed_share <= 1")
+
+
+def limit_failures(succeeded: Any, failed: Any, limit: float, done: str) -> None:
+    """Fail the job where more than the share ``limit`` of all elements are in ``failed``: pairs of a key and a record with an ``error``.
+
+    done: what could not be done, for the message, such as 'scored'.
+    """
+    notes = (
+        succeeded | "Note successes" >> beam.Map(lambda _: (1, 0, "")),
+        failed | "Note failures" >> beam.Map(lambda keyed: (1, 1, keyed[1].error)),
+    )
+    total = notes | "Flatten notes" >> beam.Flatten() | "Count failures" >> beam.CombineGlobally(sum_notes)
+    total | "Limit failures" >> beam.Map(check_failures, limit, done)
+
+
+def sum_notes(notes: Iterable[Notes]) -> Notes:
+    """Documents, failures, and the alphabetically first error, so that the message does not depend on the order."""
+    documents, failures, first = 0, 0, ""
+    for count, failed, error in notes:
+        documents, failures, first = documents + count, failures + failed, min(filter(None, (first, error)), default="")
+    return documents, failures, first
+
+
+def check_failures(counts: Notes, limit: float, done: str) -> None:
+    """Raise RuntimeError where more than the share ``limit`` failed."""
+    documents, failures, error = counts
+    if failures > limit * documents:
+        raise RuntimeError(
+            f"{failures} of {documents} documents could not be {done}; expected at most the share {limit}. One error: {error}"
+        )

@@ -1,0 +1,1 @@
+"""Labels: a sample of files, and what an oracle says of each."""

@@ -1,0 +1,214 @@
+"""Opening histories from clones, bare repositories, bundles and archives; nothing a repository configures is run or followed."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from beam_seed import storage
+from beam_seed.commits.history import CommitReader, walk
+from beam_seed.commits.records import CommitRecord, ObjectError
+from beam_seed.commits.repository import blank_record, list_histories, open_history
+from beam_seed.sources.repository import ArchiveLimitError, Limits
+from beam_seed.sources.units import Unit
+
+
+def records_of(path: Path, limits: Limits | None = None, unit: Unit | None = None) -> list[CommitRecord]:
+    """The records without the name of their source."""
+    (unit,) = [unit] if unit else list_histories(str(path))
+    with open_history(unit, limits or Limits()) as history:
+        reader = CommitReader(history.store, blank_record(unit, None), shallow=history.shallow)
+        records = list(reader.read(walk(history.store, history.head).ids))
+        reader.close()
+    return [record._replace(source="", repo="") for record in records]
+
+
+def pack_tar(folder: Path, path: Path, name: str, mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:
+        archive.add(folder, name)
+    return path
+
+
+def pack_zip(folder: Path, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder.parent))
+    return path
+
+
+def test_every_form_gives_the_same_records(odd_history, git, tmp_path: Path) -> None:
+    bare = odd_history.folder
+    expected = records_of(bare)
+    assert len(expected) == len(odd_history.ids)
+    git(tmp_path, "clone", "-q", "--no-checkout", "--no-local", str(bare), "clone")
+    git(tmp_path, "-C", "clone", "worktree", "add", "-q", "--no-checkout", "../tree", "HEAD")
+    git(bare, "bundle", "create", "-q", str(tmp_path / "all.bundle"), "--all", "HEAD")
+    git(bare, "bundle", "create", "-q", str(tmp_path / "branch.bundle"), "main")
+    forms = [
+        tmp_path / "clone",
+        tmp_path / "tree",
+        tmp_path / "all.bundle",
+        tmp_path / "branch.bundle",
+        pack_tar(tmp_path / "clone", tmp_path / "clone.tar.gz", "clone", "w:gz"),
+        pack_tar(bare, tmp_path / "bare.tar", "odd.git"),
+        pack_tar(tmp_path / "clone" / ".git", tmp_path / "gitdir.tar", ".git"),
+        pack_zip(tmp_path / "clone", tmp_path / "clone.zip"),
+    ]
+    for form in forms:
+        assert records_of(form) == expected, form
+
+
+def test_bundles_are_listed_among_other_files(odd_history, git, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    git(odd_history.folder, "bundle", "create", "-q", str(folder / "Owner.bundle"), "main")
+    (folder / "notes.txt").write_text("x")
+    shutil.move(odd_history.folder, folder / "bare.git")
+    assert [(unit.kind, unit.repo) for unit in list_histories(str(folder))] == [("bundle", "Owner"), ("files", "in"), ("git", "bare")]
+
+
+def test_nothing_configured_is_run(odd_history, git, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--no-local", str(odd_history.folder), "clone")
+    folder, mark = tmp_path / "clone" / ".git", tmp_path / "mark"
+    expected = records_of(odd_history.folder)
+    trap = tmp_path / "trap.sh"
+    trap.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    trap.chmod(0o755)
+    settings = {
+        "core.fsmonitor": str(trap),
+        "core.pager": str(trap),
+        "core.sshCommand": str(trap),
+        "core.hooksPath": str(tmp_path),
+        "diff.external": str(trap),
+        "diff.trap.textconv": str(trap),
+        "diff.trap.command": str(trap),
+        "filter.trap.smudge": str(trap),
+        "filter.trap.clean": str(trap),
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": f"ext::{trap}",
+        "diff.algorithm": "patience",
+        "diff.context": "0",
+        "diff.renames": "false",
+        "include.path": str(tmp_path / "more"),
+    }
+    for name, value in settings.items():
+        git(folder, "config", name, value)
+    (tmp_path / "more").write_text(f"[alias]\nx = !{trap}\n")
+    (folder / "info").mkdir(exist_ok=True)
+    (folder / "info" / "attributes").write_text("* diff=trap filter=trap\n")
+    for hook in ("post-checkout", "reference-transaction", "pre-auto-gc"):
+        shutil.copy(trap, folder / "hooks" / hook)
+    assert records_of(tmp_path / "clone") == expected
+    assert not mark.exists()
+
+
+def test_missing_objects_of_a_partial_clone_are_not_fetched(odd_history, git, tmp_path: Path) -> None:
+    git(odd_history.folder, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--bare", "--filter=blob:none", f"file://{odd_history.folder}", "partial.git")
+    size = sum(file.stat().st_size for file in (tmp_path / "partial.git" / "objects").rglob("*") if file.is_file())
+    (unit,) = list_histories(str(tmp_path / "partial.git"))
+    with open_history(unit, Limits()) as history:
+        reader = CommitReader(history.store, blank_record(unit, None))
+        records = [reader.read_one(commit) for commit in odd_history.ids[:3]]
+        reader.close()
+    assert not any(isinstance(record, CommitRecord) for record in records)
+    assert size == sum(file.stat().st_size for file in (tmp_path / "partial.git" / "objects").rglob("*") if file.is_file())
+
+
+def test_alternates_are_refused(odd_history, git, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--bare", "--shared", str(odd_history.folder), "borrower.git")
+    with pytest.raises(ValueError, match="dissociate"):
+        records_of(tmp_path / "borrower.git")
+    with pytest.raises(ValueError, match="dissociate"):
+        records_of(pack_tar(tmp_path / "borrower.git", tmp_path / "borrower.tar", "borrower.git"))
+
+
+def test_archives_write_nothing_but_a_git_folder_and_leave_nothing(odd_history, tmp_path: Path, monkeypatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    path = tmp_path / "hostile.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(odd_history.folder, "repo/.git")
+        for name in (
+            "repo/.git/../../../escaped",
+            "/repo/.git/objects/absolute",
+            "repo/.git/refs/heads/../../../../up",
+            "repo/.git/hooks/post-x",
+        ):
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            archive.addfile(info, io.BytesIO(b"x"))
+        link = tarfile.TarInfo("repo/.git/refs/heads/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    (unit,) = list_histories(str(path))
+    with open_history(unit, Limits()) as history:
+        names = {str(file.relative_to(history.store.folder)) for file in Path(history.store.folder).rglob("*")}
+        assert not any("escaped" in name or "hooks" in name or "link" in name or name.endswith(("up", "absolute")) for name in names)
+        assert "safe.directory" not in Path(history.store.folder, "config").read_text()
+        assert history.head == odd_history.ids[-1]
+    assert os.listdir(scratch) == []
+    assert not (tmp_path / "escaped").exists()
+    assert not (tmp_path.parent / "escaped").exists()
+
+
+def test_sizes_are_limited(odd_history, git, tmp_path: Path) -> None:
+    git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "all.bundle"), "main")
+    small = Limits(unpacked_bytes=1000)
+    with pytest.raises(ArchiveLimitError, match="a bundle of"):
+        records_of(tmp_path / "all.bundle", small)
+    with pytest.raises(ArchiveLimitError, match="larger than the limits"):
+        records_of(pack_tar(odd_history.folder, tmp_path / "odd.tar", "odd.git"), small)
+
+
+def test_what_is_no_history_is_told(odd_history, git, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a.py").write_text("x")
+    (tmp_path / "damaged.bundle").write_bytes(b"# v2 git bundle\nnot one")
+    git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "thin.bundle"), "main~2..main")
+    pack_tar(tmp_path / "tree", tmp_path / "tree.tar", "tree")
+    for path, message in {
+        "tree.tar": "no git folder in it",
+        "damaged.bundle": "git bundle failed",
+        "thin.bundle": "prerequisite",
+    }.items():
+        with pytest.raises((ValueError, ObjectError), match=message):
+            records_of(tmp_path / path)
+    units = list_histories(str(tmp_path / "tree"))
+    with pytest.raises(ValueError, match="files has no history; expected a git repository"), open_history(units[0], Limits()):
+        pass
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    server = pytest.importorskip("gcp_storage_emulator.server").create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
+    server.start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.socket.getsockname()[1]}")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
+    # Else Beam spends twenty seconds looking for credentials.
+    monkeypatch.setattr("apache_beam.internal.gcp.auth._Credentials._credentials_init", True)
+    yield "gs://bucket/in"
+    server.stop()
+
+
+def test_remote_repositories_are_copied(odd_history, git, tmp_path: Path, bucket) -> None:
+    expected = records_of(odd_history.folder)
+    git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "all.bundle"), "main")
+    pack_tar(odd_history.folder, tmp_path / "bare.tar", "odd.git")
+    for file in [*odd_history.folder.rglob("*"), tmp_path / "all.bundle", tmp_path / "bare.tar"]:
+        if file.is_file():
+            with storage.open_write(f"{bucket}/{file.relative_to(tmp_path)}") as out:
+                out.write(file.read_bytes())
+    units = list_histories(bucket)
+    assert [(unit.kind, unit.repo) for unit in units] == [("archive", "bare"), ("bundle", "all"), ("git", "odd")]
+    for unit in units:
+        assert records_of(Path(), unit=unit) == expected
