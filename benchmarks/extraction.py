@@ -4,7 +4,8 @@
     python benchmarks/extraction.py quality DIR/pages
     python benchmarks/extraction.py speed DIR/everything.warc.gz
 
-Needs trafilatura, jusText, lxml, beautifulsoup4 and html5lib beside the product's dependencies, in an environment of their own. The truth is
+Needs trafilatura, jusText, lxml, beautifulsoup4 and html5lib beside the product's dependencies, in an environment of their
+own. The truth is
 read by another parser (html5lib): the text of each block of preformatted code without its line numbers and buttons.
 """
 
@@ -23,7 +24,8 @@ from beam_seed.web.charset import decode
 from beam_seed.web.extract import extract
 
 BESIDE_CODE = (
-    "script, style, template, svg, button, .ttc, td.listing_lines, .linenos, .src-line-numbers, td.gutter, .lineno, .linenodiv, .line-numbers-rows, ul.pre-numbering, "
+    "script, style, template, svg, button, .ttc, td.listing_lines, .linenos, .src-line-numbers, "
+    "td.gutter, .lineno, .linenodiv, .line-numbers-rows, ul.pre-numbering, "
     ".hljs-ln-numbers, td.blob-num, .crayon-nums, .linenumber, .hljs-button, [aria-hidden=true], .lnt, pre.lineno, .copy-button"
 )
 BLOCKS = "pre, div.fragment, table.js-file-line-container, .syntaxhighlighter"
@@ -134,7 +136,8 @@ def measure_quality(folder: Path, verbose: bool) -> None:
                 print(f"{path.parent.name}/{path.name}: {found}", file=sys.stderr)
     pages = sum(map(len, by_kind["beam_seed"].values()))
     print(
-        f"{pages} pages of {len(by_kind['beam_seed'])} kinds\n\n| | lines kept | with indentation | blocks intact | not code, of fenced lines |"
+        f"{pages} pages of {len(by_kind['beam_seed'])} kinds\n\n"
+        "| | lines kept | with indentation | blocks intact | not code, of fenced lines |"
     )
     print("| --- | --- | --- | --- | --- |")
     for name, kinds in by_kind.items():

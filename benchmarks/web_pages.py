@@ -1,7 +1,8 @@
 """Gets the real pages named in web_pages.txt: ``python benchmarks/web_pages.py DIR [--all]``.
 
 Debian packages come through apt-get, repositories through git; what is there already is not fetched again. The pages are written to
-``DIR/pages/KIND/``; with --all every HTML page of the Debian packages is written to ``DIR/everything/`` too, and to ``DIR/everything.warc.gz``.
+``DIR/pages/KIND/``; with --all every HTML page of the Debian packages is written to ``DIR/everything/`` too, and to
+``DIR/everything.warc.gz``.
 Nothing that is fetched belongs into the repository.
 """
 
@@ -75,7 +76,7 @@ def write_warc(paths: Iterator[Path], root: Path, out: Path) -> int:
     count = 0
     with open(out, "wb") as stream:
         writer = GzipWriter(stream)
-        for count, path in enumerate(paths, 1):
+        for path in paths:
             record = WarcRecord()
             record.init_headers(WarcRecordType.response)
             record.headers["WARC-Target-URI"] = f"https://docs.example.org/{path.relative_to(root)}"
@@ -83,6 +84,7 @@ def write_warc(paths: Iterator[Path], root: Path, out: Path) -> int:
             record.headers["Content-Type"] = "application/http; msgtype=response"
             record.set_bytes_content(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + path.read_bytes())
             record.write(writer, checksum_data=True)
+            count += 1
         writer.finish()
     return count
 

@@ -1,4 +1,4 @@
-"""What the names on an element say of it: navigation and other page furniture, line numbers and buttons beside code, code without ``<pre>``.
+"""What an element's names say of it: navigation and other furniture, line numbers and buttons beside code, code without ``<pre>``.
 
 Names are the words of class and id. Furniture is a matter of names only as long as nothing contradicts: see ``extract.py`` for what keeps
 an element in spite of its name (code, a main heading).
@@ -63,14 +63,14 @@ _HIDING_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re
 
 _MARKS_OF_A_HEADING = _words(
     r"header-?link|heading-?link|hash-?link|anchor(?:js)?-?(?:link|heading|icon)?|perma-?link|direct-?link|header-?anchor|heading-?anchor|doc-?anchor",
-    r"viewcode-?(?:link|back|block)|src-?link|srclink|mw-editsection|edit-?section|section-?link|octicon-link|copy-?(?:link|path)?|clipboard",
+    r"viewcode-?(?:link|back|block)|src-?link|srclink|mw-editsection|edit-?section|section-?link|octicon-link|copy-?(?:link|path|button|btn)|clipboard",
 )
 
 # Whole names: highlighters mark numbers, titles and copies in the code itself with names that begin or end alike.
 _LINE_NUMBERS = re.compile(
     r"(?:^|\s)(?:linenos?|linenodiv|line-?nos?|[\w-]*line-?num(?:s|bers?)?(?:-rows|-wrapper)?|lnums?|lnt|ln|gl|blob-num|pre-?numbering"
     r"|crayon-nums?(?:-content)?|hljs-ln-(?:n|numbers)|codemirror-gutter[\w-]*|cm-gutters?|ace_gutter[\w-]*|margin-view-overlays"
-    r"|[\w-]*gutter|react-line-number|listing_lines)(?:$|\s)",
+    r"|(?:[\w-]*-)?gutter|react-line-number|listing_lines)(?:$|\s)",
     re.IGNORECASE,
 )
 _BESIDE_CODE = re.compile(

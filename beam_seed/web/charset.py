@@ -1,7 +1,8 @@
 """From the bytes of a page to its text.
 
 Order, the first that fits: byte-order mark; UTF-8, where the bytes are valid as such (text in another encoding hardly ever is); the HTTP
-header; ``<meta>``; what the bytes look like; windows-1252 (before that, if it was declared: by many servers it is unasked). A declared encoding fits if fewer than one character in a hundred cannot be
+header; ``<meta>``; what the bytes look like; windows-1252 (before that, if it was declared: by many servers it is unasked).
+A declared encoding fits if fewer than one character in a hundred cannot be
 decoded: headers and editors lie. Labels are the WHATWG's, and so is what they mean (ISO-8859-1 is windows-1252, GB2312 is GB18030).
 """
 

@@ -28,6 +28,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _CONTROLS = re.compile("[\0-\x08\x0b\x0e-\x1f]")
+_NO_CONTROLS = bytes([*b"\t\n\f\r", *range(32, 256)])  # what is left of a body without these tells whether it has control characters
 
 MAX_LINK_SHARE = 0.75
 """Of a list's or division's characters: above it, it leads to other pages. Lists of functions with a word on each stay below it."""
@@ -41,7 +42,7 @@ MIN_BLOCK_LINES = 3
 """Lines that make inline code a block, if they are laid out as code or their language is told: browsers show line ends in it as spaces."""
 
 MAX_CONTAINERS = 8
-"""Open blocks that are looked at: inside what is called a code block and holds ``<pre>``, the blocks near it are called so too."""
+"""Open blocks that are called code and hold ``<pre>``: below so many no other is looked at, or nesting them would cost its square."""
 
 # Text of links that stand beside headings and code.
 _SIGNS = frozenset(("¶", "#", "§", "🔗", "[source]", "source", "[edit]", "edit", "Copy", "Permalink", "[docs]", "Select all", "[src]"))
@@ -69,7 +70,7 @@ def extract(body: bytes, charset: str = "") -> Extracted:
         charset: of the HTTP header; '' = not told. See ``charset.decode`` for what wins.
     """
     decoded = decode(body, charset)
-    source = tame(_CONTROLS.sub("", decoded.text))
+    source = tame(_CONTROLS.sub("", decoded.text) if body.translate(None, _NO_CONTROLS) else decoded.text)
     tree = HTMLTree.parse(source)
     page = _Page()
     page.walk(_TOKEN.split(_content_of(tree, source)))
@@ -82,7 +83,8 @@ def extract(body: bytes, charset: str = "") -> Extracted:
         code_tags=page.code_tags,
         code_blocks=page.code_blocks,
         words=len(words_text(markdown).split()),
-        link_share=page.linked / max(page.chars + page.code_chars, 1),
+        # Links are measured before their spaces are collapsed and their entities read.
+        link_share=min(page.linked / max(page.chars + page.code_chars, 1), 1.0),
     )
 
 
@@ -124,6 +126,7 @@ class _Page:
         self.kept = 0  # code blocks and main headings: what holds one is no furniture
         self.code_tags = self.code_blocks = self.code_chars = 0
         self.language = ""
+        self.containers = 0  # open blocks that are called code and hold <pre>
         self.copy = ""  # code of the text field that was written last: highlighters keep one beside the code, for the clipboard
         self.link: int | None = None  # where the open link begins in the writer's parts
 
@@ -209,7 +212,7 @@ class _Page:
         writer = self.writer
         if writer.parts:
             self._flush()
-        if tag.container and not any(frame.tag.container for frame in self.frames[-MAX_CONTAINERS:]):
+        if tag.container and self.containers < MAX_CONTAINERS:
             end = region_end(tokens, index, tag.name)
             if not any(token.startswith(("<pre", "<textarea")) for token in tokens[index + 2 : end : 2]):
                 return self._block(tokens, index, tag)
@@ -219,6 +222,7 @@ class _Page:
         if tag.language:
             self.language = tag.language
         self.kept += tag.keeps
+        self.containers += tag.container
         name = tag.name
         if name == "li":
             self._begin_item()
@@ -251,6 +255,7 @@ class _Page:
         if not self.frames or self.frames[-1].tag.name != name:
             return
         frame = self.frames.pop()
+        self.containers -= frame.tag.container
         self.language = frame.language
         writer.prefix = frame.prefix
         if name != "li":

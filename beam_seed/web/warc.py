@@ -18,7 +18,8 @@ from beam_seed.records import Failed, Rejected
 from beam_seed.web.records import Response, fail_record, reject_record
 
 MAX_BYTES = 10 << 20
-"""Largest body in bytes, before and after its encodings are undone. Common Crawl cuts bodies at 5 MiB; of larger ones text is a small part."""
+"""Largest body in bytes, before and after its encodings are undone. Common Crawl cuts bodies at 5 MiB; of larger ones text
+is a small part."""
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 _GZIP, _ZSTD, _PLAIN = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"WARC/1."
@@ -32,8 +33,8 @@ def read_warc(stream: BinaryIO, source: str, max_bytes: int = MAX_BYTES) -> Iter
     """The pages of one archive, and what its other records are rejected for or fail with.
 
     Reads WARC and WET, gzip or zstd per record or plain. Records that describe captures (warcinfo, request, metadata) are passed over.
-    Rules: ``revisit``, ``not-a-response``, ``unknown-type``, ``truncated`` (by the crawler), ``too-large``, ``wrong-digest``, ``http-status``, ``non-html``,
-    ``empty``. Failures: damaged records, a file that ends early, encodings that cannot be undone.
+    Rules: ``revisit``, ``not-a-response``, ``unknown-type``, ``truncated`` (by the crawler), ``too-large``, ``wrong-digest``,
+    ``http-status``, ``non-html``, ``empty``. Failures: damaged records, a file that ends early, encodings that cannot be undone.
 
     Args:
         stream: seekable, at its start.
