@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from beam_seed.records import Document, Judgement, fail
+from beam_seed.records import Document, Failed, Judgement, Rejected, fail
 
 Judge = Callable[[list[Document]], Sequence[Judgement]]
 """Documents in, one judgement for each, in the same order."""
@@ -29,4 +29,14 @@ def judge_all(judge: Judge, documents: list[Document], stage: str) -> list[Judge
         raise ValueError(
             f"the judge of stage {stage!r} returned {len(judgements)} judgements for {len(documents)} documents; expected one each"
         )
+    return judgements
+
+
+def judge_in_turn(judges: Sequence[tuple[Judge, str]], documents: list[Document]) -> list[Judgement]:
+    """Judge by each (judge, stage) in order; a document that one drops or fails on is not given to the next."""
+    judgements: list[Judgement] = list(documents)
+    for judge, stage in judges:
+        left = {row: judgement for row, judgement in enumerate(judgements) if not isinstance(judgement, Rejected | Failed)}
+        for row, judgement in zip(left, judge_all(judge, list(left.values()), stage), strict=True):
+            judgements[row] = judgement
     return judgements

@@ -69,12 +69,9 @@ class Options:
 def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``."""
     lsh = (*optimal_bands(options.near_threshold, NUM_PERM), options.near_threshold)
-    run = Run(COMMITS, options.output, sorted(options.input), told_options(options), lsh, {"scorer": _model(options)})
-    add_stages(pipeline, _stages(pipeline, options), run, _listing(options), options.until, "documents", "scores")
-
-
-def _model(options: Options) -> str:
-    return open_package(options.scorer).fingerprint if options.score else ""
+    model = open_package(options.scorer).fingerprint if options.score else ""
+    run = Run(COMMITS, options.output, sorted(options.input), told_options(options), lsh, {"scorer": model})
+    add_stages(pipeline, _stages(pipeline, options, model), run, _listing(options), options.until, "documents", "scores")
 
 
 def _reading(options: Options) -> Reading:
@@ -83,9 +80,8 @@ def _reading(options: Options) -> Reading:
     return Reading(repositories=repositories, rules=rules, budget=Budget(options.tokens), range_commits=options.range_commits)
 
 
-def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
+def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, Stage]:
     root, bands, reading = options.output, optimal_bands(options.near_threshold, NUM_PERM), _reading(options)
-    model = _model(options)
     limits = Limits(options.near_threshold, options.drop_lowest)
 
     def documents(_: Mapping[str, Any]) -> Any:
@@ -166,9 +162,7 @@ def check(options: Options) -> None:
             list_histories(pattern)
 
 
-# The dataset whose files tell how far each stage is; one file for each shard.
-_WATCHED = {"documents": "documents", "measures": "measures", "duplicates": "duplicates", "scores": "quality", "verdicts": "verdicts"}
-PROGRAM = Program(COMMITS, Options, check, build, _WATCHED)
+PROGRAM = Program(COMMITS, Options, check, build, stages.WATCHED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from beam_seed.curation.datasets import MEASURES, PIECES, read_groups, read_tabl
 from beam_seed.curation.duplicate_transforms import FindDuplicates
 from beam_seed.curation.duplicates import Place, dropped_rows
 from beam_seed.members import SHARD_BITS
-from beam_seed.near_dedup.lsh import Bands, band_hashes, has_shingles, optimal_bands
+from beam_seed.near_dedup.lsh import Bands, optimal_bands, packed_bands
 from beam_seed.near_dedup.minhash import sign
 from beam_seed.near_dedup.shingles import shingle
 from beam_seed.near_dedup.transforms import NUM_PERM
@@ -92,9 +92,7 @@ def _measure_groups(place: Place, bands: Bands | None) -> Iterator[pa.Table]:
 def _bands(texts: Sequence[memoryview], bands: Bands | None) -> Any:
     if bands is None:
         return pa.nulls(len(texts), pa.binary())
-    signatures = sign(shingle(texts), bands.num_perm)
-    hashes = band_hashes(signatures, bands).astype("<u8")
-    return [row.tobytes() if signed else None for row, signed in zip(hashes, has_shingles(signatures), strict=True)]
+    return packed_bands(sign(shingle(texts), bands.num_perm), bands)
 
 
 def _write(verdicts: tuple[int, bytes], files: Sequence[str], output: str) -> None:

@@ -87,22 +87,15 @@ class Options:
 def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``."""
     lsh = (*optimal_bands(options.near_threshold, NUM_PERM), options.near_threshold)
-    run = Run(GITHUB, options.output, sorted(patterns_of(options)), told_options(options), lsh, {"scorer": _model(options)})
-    add_stages(pipeline, _stages(pipeline, options), run, listing(options), options.until, "documents", "scores")
+    model = open_package(options.scorer).fingerprint if options.score else ""
+    run = Run(GITHUB, options.output, sorted(patterns_of(options)), told_options(options), lsh, {"scorer": model})
+    add_stages(pipeline, _stages(pipeline, options, model), run, listing(options), options.until, "documents", "scores")
 
 
-def _model(options: Options) -> str:
-    return open_package(options.scorer).fingerprint if options.score else ""
-
-
-def _known_scores(options: Options) -> str:
-    cached = options.cache or storage.join(options.output, "_cache")
-    return cache.folder(cached, _model(options), bool(options.accelerator))
-
-
-def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
+def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, Stage]:
     root, bands = options.output, optimal_bands(options.near_threshold, NUM_PERM)
-    model, scorer = _model(options), options.scorer if options.score else None
+    scorer = options.scorer if options.score else None
+    known = cache.folder(options.cache or storage.join(options.output, "_cache"), model, bool(options.accelerator))
     read, rules = ReadLimits(), RuleLimits()
     rule = Rule(options.near_threshold, options.drop_lowest, options.drop_by, options.drop_per)
     patterns = patterns_of(options)
@@ -139,8 +132,7 @@ def _stages(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
             {"scorer": model, "accelerated": bool(options.accelerator)},
             lambda built: (
                 built["measures"]
-                | "Score survivors"
-                >> ScoreSurvivors(root, scorer, options.accelerator, _known_scores(options), options.partitions, built["duplicates"])
+                | "Score survivors" >> ScoreSurvivors(root, scorer, options.accelerator, known, options.partitions, built["duplicates"])
             ),
             decode=lambda item: Shard(**item),
         ),
@@ -211,9 +203,7 @@ def check(options: Options) -> None:
                     check_table(unit, columns)
 
 
-# The dataset whose files tell how far each stage is; one file for each shard.
-_WATCHED = {"documents": "documents", "measures": "measures", "duplicates": "duplicates", "scores": "quality", "verdicts": "verdicts"}
-PROGRAM = Program(GITHUB, Options, check, build, _WATCHED)
+PROGRAM = Program(GITHUB, Options, check, build, stages.WATCHED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

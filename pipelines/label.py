@@ -17,9 +17,9 @@ from beam_seed.failures import check_failures
 from beam_seed.labels.keys import DEFAULT_KEY, MissingKeyError, read_key
 from beam_seed.labels.opinion import Opinion
 from beam_seed.labels.oracles import Chat, Oracle, Rubric, settings
-from beam_seed.labels.tables import NEEDED
+from beam_seed.labels.tables import NEEDED, read_documents
 from beam_seed.labels.transforms import LabelDocuments
-from beam_seed.labels.write import read_documents, write_labels
+from beam_seed.labels.write import write_labels
 from pipelines import launch, tables
 
 PROG = "beam-seed label"

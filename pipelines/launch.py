@@ -44,8 +44,9 @@ def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[s
         build(pipeline)
         result = pipeline.run()
         # A Flex Template launch only stages the graph: its result has no job to wait for.
-        state = result.wait_until_finish() if getattr(result, "has_job", True) else "DONE"
+        state = "DONE"
         if getattr(result, "has_job", True):
+            state = result.wait_until_finish()
             for line in told_counters(result):
                 logging.info("%s", line)
     except Exception as error:

@@ -122,9 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job. Returns the exit status."""
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     files, package = check(options)
-    for name in ("kept", "dropped", "scores.json"):
-        storage.delete_tree(storage.join(options.output, name))  # of an earlier run, which may have had more files
-    status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, package), beam_arguments, options.workers)
+    with launch.alone(PROG, options.output):
+        launch.clear(options.output, "scores.json", "kept/*.parquet", "dropped/*.parquet")
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, package), beam_arguments, options.workers)
     if not status:
         counts = storage.read_json(storage.join(options.output, "scores.json"))["counts"]
         print(f"kept {counts['kept_files']:,} of {counts['read_files']:,} files: {storage.join(options.output, 'kept')}")

@@ -34,6 +34,9 @@ from pipelines.progress import Watch
 
 REPORT = "report"  # the last stage of every job; it leaves no record, so every run writes its report anew
 
+WATCHED = {"documents": "documents", "measures": "measures", "duplicates": "duplicates", "scores": "quality", "verdicts": "verdicts"}
+"""Of jobs with these stages, the dataset whose files tell how far each is; one file for each shard."""
+
 # Where a run writes and how many processes it uses say nothing about what comes out.
 _UNTOLD = ("input", "output", "cache", "workers", "until", "accelerator", "partitions", "rounds")
 

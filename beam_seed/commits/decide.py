@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 
 from beam_seed.commits.datasets import COMMITS, CORPUS, SAMPLE_VERDICTS
 from beam_seed.curation.datasets import DUPLICATES, QUALITY, read_groups, read_table, shard_path, write_table
-from beam_seed.curation.decide import Kept, duplicate_fate, rejection, write_verdicts
+from beam_seed.curation.decide import Kept, duplicate_fate, measured_fate, quality_fate, write_verdicts
 from beam_seed.curation.duplicates import dropped_rows
 from beam_seed.packing import unpack_tables
 from beam_seed.quality.threshold import ScoreHistogram
@@ -97,20 +96,12 @@ def decide_shard(root: str, number: int, packed: Iterable[bytes], threshold: flo
 
 
 def _fate(shard: _Shard, row: int, threshold: float | None, limits: Limits) -> dict[str, Any] | None:
-    measures, duplicate, scored = shard.measures[row], shard.dropped(row), shard.quality.get(row)
-    if measures["error"] is not None:
-        return {"stage": measures["stage"], "error": measures["error"]}
-    if measures["stage"] is not None:
-        return {name: measures[name] for name in ("stage", "rule", "measured", "limit", "evidence")}
+    measured, duplicate = measured_fate(shard.measures[row]), shard.dropped(row)
+    if measured is not None:
+        return measured
     if duplicate is not None:
         return duplicate_fate(duplicate, limits.near_threshold)
-    if scored is None:
-        return None  # nothing of it is scored
-    if scored["error"] is not None:
-        return {"stage": "quality", "error": scored["error"]}
-    if threshold is None or scored["quality"] >= threshold:
-        return None
-    return rejection("quality", "low-quality", scored["quality"], threshold, json.dumps({"drop_lowest": limits.drop_lowest}))
+    return quality_fate(shard.quality.get(row), threshold, {"drop_lowest": limits.drop_lowest})
 
 
 def corpus_rows(documents: pa.Table, verdicts: pa.Table, variant: str, scorer: str) -> pa.Table:
@@ -126,11 +117,3 @@ def corpus_rows(documents: pa.Table, verdicts: pa.Table, variant: str, scorer: s
         "scorer": pa.array([scorer] * len(documents), pa.string()),
     }
     return pa.table({name: columns[name] for name in CORPUS.names}, schema=CORPUS)
-
-
-def merge_histograms(packed: Sequence[bytes]) -> bytes:
-    """One histogram of several."""
-    merged = ScoreHistogram()
-    for each in packed:
-        merged.merge(ScoreHistogram.from_bytes(each))
-    return merged.to_bytes()

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from beam_seed.commits.datasets import SAMPLE_MEASURES
 from beam_seed.curation.datasets import PIECES, read_groups, shard_path, write_batches, write_table
-from beam_seed.judge import Judge, judge_all
-from beam_seed.near_dedup.lsh import Bands, band_hashes, has_shingles
+from beam_seed.judge import Judge, judge_in_turn
+from beam_seed.near_dedup.lsh import Bands, packed_bands
 from beam_seed.near_dedup.minhash import sign
 from beam_seed.near_dedup.shingles import shingle
 from beam_seed.records import Document, Failed, Judgement, Rejected
@@ -34,30 +34,22 @@ def _measured(root: str, number: int, bands: Bands, judges: Sequence[Judge]) -> 
         judgements = _judge(rows, judges)
         kept = [row for row, judgement in enumerate(judgements) if not isinstance(judgement, Rejected | Failed)]
         signatures = sign(shingle([rows[row]["content"].encode() for row in kept]), bands.num_perm)
-        hashes, signed = band_hashes(signatures, bands), has_shingles(signatures)
         packed: list[bytes | None] = [None] * len(rows)
-        for index, row in enumerate(kept):
-            packed[row] = hashes[index].astype("<u8").tobytes() if signed[index] else None
+        for row, own in zip(kept, packed_bands(signatures, bands), strict=True):
+            packed[row] = own
         digests = [hashlib.sha256(row["patch_id"].encode()).digest() for row in rows]
         told = [_told(judgement) for judgement in judgements]
-        own = [
+        columns = [
             {"id": row["id"], "digest": digest, "bands": each} | fields
             for row, digest, each, fields in zip(rows, digests, packed, told, strict=True)
         ]
-        yield pa.Table.from_pylist(own, schema=SAMPLE_MEASURES)
+        yield pa.Table.from_pylist(columns, schema=SAMPLE_MEASURES)
 
 
 def _judge(rows: Sequence[dict[str, Any]], judges: Sequence[Judge]) -> list[Judgement]:
     """Judges are given whole samples, prompt and target."""
-    judgements: list[Judgement] = [
-        Document(**{name: row[name] for name in Document._fields} | {"content": row["prompt"] + row["content"]}) for row in rows
-    ]
-    for judge in judges:
-        left = [row for row, judgement in enumerate(judgements) if not isinstance(judgement, Rejected | Failed)]
-        found = judge_all(judge, [judgements[row] for row in left], DECONTAMINATION)  # type: ignore[misc]
-        for row, judgement in zip(left, found, strict=True):
-            judgements[row] = judgement
-    return judgements
+    samples = [Document(**{name: row[name] for name in Document._fields} | {"content": row["prompt"] + row["content"]}) for row in rows]
+    return judge_in_turn([(judge, DECONTAMINATION) for judge in judges], samples)
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:

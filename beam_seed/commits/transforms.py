@@ -25,7 +25,7 @@ from beam_seed.near_dedup.lsh import Bands
 from beam_seed.quality.threshold import ScoreHistogram
 from beam_seed.quality.transforms import ScoreQuality
 from beam_seed.records import Document
-from beam_seed.sources.metadata import NO_METADATA, MetadataIndex, load_metadata
+from beam_seed.sources.metadata import metadata_index
 from beam_seed.sources.units import Unit, distinct_names
 
 Scored = tuple[int, tuple[int, float]]  # (shard, (row, score))
@@ -66,10 +66,10 @@ class ReadHistories(beam.PTransform):
         )
 
     def _plan(self, unit: Unit) -> Iterator[Range]:
-        return plan_ranges(unit, self.reading, _metadata(self.metadata))
+        return plan_ranges(unit, self.reading, metadata_index(self.metadata))
 
     def _read(self, bucket: int, ranges: Iterable[Range]) -> Bucket:
-        counter, known = token_counter(self.tokenizer), _metadata(self.metadata)
+        counter, known = token_counter(self.tokenizer), metadata_index(self.metadata)
         ordered = sorted(ranges, key=lambda some: (some.unit.repo, some.unit.path, some.number))
         items = (item for some in ordered for item in read_range(some, self.reading, known, counter))
         return write_bucket(bucket, items, self.root, self.shard_bytes, SAMPLES, COMMITS.variants[0])
@@ -79,11 +79,6 @@ def _keyed(some: Range, commits: int, range_commits: int) -> tuple[int, Range]:
     buckets = min(max(1, -(-commits // range_commits)), MAX_BUCKETS)
     name = f"{some.unit.repo}\0{some.number}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") % buckets, some
-
-
-@functools.lru_cache(maxsize=1)  # once for each worker process, not for each range
-def _metadata(path: str) -> MetadataIndex:
-    return MetadataIndex(load_metadata(path)) if path else NO_METADATA
 
 
 @functools.lru_cache(maxsize=1)
@@ -178,7 +173,7 @@ class DecideSamples(beam.PTransform):
         histogram = (
             shards
             | "Count scores" >> beam.Map(self._count, duplicates).with_output_types(bytes)
-            | "Merge scores" >> beam.CombineGlobally(lambda packed: decide.merge_histograms(list(packed)))
+            | "Merge scores" >> beam.CombineGlobally(lambda packed: ScoreHistogram.merged(packed).to_bytes())
         )
         return shards | "Decide" >> beam.FlatMap(self._decide, duplicates, AsSingleton(histogram)).with_output_types(Kept)
 

@@ -126,11 +126,9 @@ def write_verdicts(
 
 
 def _fate(evidence: _Evidence, variant: str, row: int, thresholds: Mapping[str, float], rule: Rule) -> dict[str, Any] | None:
-    measures = evidence.measures[row]
-    if measures["error"] is not None:
-        return {"stage": measures["stage"], "error": measures["error"]}
-    if measures["stage"] is not None:
-        return {name: measures[name] for name in ("stage", "rule", "measured", "limit", "evidence")}
+    measured = measured_fate(evidence.measures[row])
+    if measured is not None:
+        return measured
     duplicate = evidence.duplicate(variant, row)
     if duplicate is not None:
         return duplicate_fate(duplicate, rule.near_threshold)
@@ -139,16 +137,28 @@ def _fate(evidence: _Evidence, variant: str, row: int, thresholds: Mapping[str, 
         return {"stage": "syntax", "error": syntax["error"]}
     if not syntax["passed"]:
         return rejection("syntax", "syntax-error", syntax["error_share"], syntax["limit"], syntax["evidence"])
-    scored = evidence.quality.get(row)
+    told = {"drop_lowest": rule.drop_lowest, "by": rule.by, "per": rule.per}
+    return quality_fate(evidence.quality.get(row), thresholds.get(_group(evidence, row, rule)), told)
+
+
+def measured_fate(measures: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The fate of what a row of ``measures/`` drops or fails; None where the document passed."""
+    if measures["error"] is not None:
+        return {"stage": measures["stage"], "error": measures["error"]}
+    if measures["stage"] is not None:
+        return {name: measures[name] for name in ("stage", "rule", "measured", "limit", "evidence")}
+    return None
+
+
+def quality_fate(scored: Mapping[str, Any] | None, threshold: float | None, told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The fate of what a row of QUALITY drops or fails; None where it is kept or nothing was scored. ``told``: the evidence."""
     if scored is None:
-        return None  # the run does not score
+        return None
     if scored["error"] is not None:
         return {"stage": "quality", "error": scored["error"]}
-    threshold = thresholds.get(_group(evidence, row, rule))
     if threshold is None or scored["quality"] >= threshold:
         return None
-    told = json.dumps({"drop_lowest": rule.drop_lowest, "by": rule.by, "per": rule.per}, sort_keys=True)
-    return rejection("quality", "low-quality", scored["quality"], threshold, told)
+    return rejection("quality", "low-quality", scored["quality"], threshold, json.dumps(told, sort_keys=True))
 
 
 def duplicate_fate(duplicate: Mapping[str, Any], near_threshold: float) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from beam_seed.curation.datasets import MEASURES, PIECES, read_documents, shard_path, write_batches, write_table
 from beam_seed.exact_dedup.duplicates import set_digest
-from beam_seed.judge import judge_all
+from beam_seed.judge import judge_in_turn
 from beam_seed.languages.detect import detect
 from beam_seed.languages.judge import judge_languages
 from beam_seed.members import preference
-from beam_seed.near_dedup.lsh import Bands, band_hashes, has_shingles
+from beam_seed.near_dedup.lsh import Bands, packed_bands
 from beam_seed.near_dedup.minhash import EMPTY, sign
 from beam_seed.near_dedup.shingles import shingle
 from beam_seed.records import Document, Failed, Judgement, Rejected
@@ -51,17 +51,12 @@ def _measure_groups(root: str, number: int, limits: Limits, bands: Bands, pieces
         passed = [row for row, judgement in enumerate(judgements) if not isinstance(judgement, Rejected | Failed)]
         signatures = sign(shingle([documents[row].content.encode() for row in passed]), bands.num_perm)
         _extend_pieces(pieces, documents, passed, signatures, number, start)
-        yield _measures(documents, judgements, passed, band_hashes(signatures, bands), has_shingles(signatures))
+        yield _measures(documents, judgements, passed, packed_bands(signatures, bands))
 
 
 def judge_documents(documents: list[Document], limits: Limits) -> list[Judgement]:
     """Language, then the minimal rules."""
-    judgements = judge_all(judge_languages, documents, "language")
-    passed = [row for row, judgement in enumerate(judgements) if not isinstance(judgement, Rejected | Failed)]
-    ruled = judge_all(lambda batch: judge_rules(batch, limits), [judgements[row] for row in passed], "rules")  # type: ignore[misc]
-    for row, judgement in zip(passed, ruled, strict=True):
-        judgements[row] = judgement
-    return judgements
+    return judge_in_turn([(judge_languages, "language"), (lambda batch: judge_rules(batch, limits), "rules")], documents)
 
 
 def _extend_pieces(
@@ -78,11 +73,12 @@ def _extend_pieces(
             np.minimum(piece.signature, signatures[position[row]], out=piece.signature)
 
 
-def _measures(documents: Sequence[Document], judgements: Sequence[Judgement], passed: Sequence[int], hashes: Any, signed: Any) -> pa.Table:
+def _measures(
+    documents: Sequence[Document], judgements: Sequence[Judgement], passed: Sequence[int], packed: Sequence[bytes | None]
+) -> pa.Table:
     bands: list[bytes | None] = [None] * len(documents)
-    for index, row in enumerate(passed):
-        if signed[index]:
-            bands[row] = hashes[index].astype("<u8").tobytes()
+    for row, own in zip(passed, packed, strict=True):
+        bands[row] = own
     out = [isinstance(judgement, Rejected | Failed) for judgement in judgements]
     rejected = [isinstance(judgement, Rejected) for judgement in judgements]
     columns = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beam_seed import storage
 from beam_seed.curation.datasets import read_groups, read_table, write_batches
 from beam_seed.curation.score import ScoredRow
-from beam_seed.labels.tables import document_of, read_rows
+from beam_seed.labels.tables import read_documents
 from beam_seed.packing import unpack_tables
 from beam_seed.quality import cache
 from beam_seed.quality.package import InputFormat
@@ -59,8 +60,8 @@ def _documents(table: Table) -> Iterator[tuple[int, list[Document]]]:
     """The rows in pieces, with the number of the first."""
     documents: list[Document] = []
     first = 0
-    for row, values in read_rows(table.path, Document._fields):
-        documents.append(document_of(values))
+    for row, document in read_documents(table.path):
+        documents.append(document)
         if len(documents) == _PIECE:
             yield first, documents
             documents, first = [], row + 1
@@ -74,10 +75,9 @@ def unknown(table: Table, recalled: Iterable[bytes], form: InputFormat) -> Itera
     """(row, key, document) of the rows whose score is not among the packed RECALLED; last, a list of the rows whose score is."""
     told = unpack_tables(recalled, cache.RECALLED)
     known = dict(zip(told["row"].to_pylist(), told["score"].to_pylist(), strict=True))
-    for start, documents in _documents(table):
-        for row, document in enumerate(documents, start):
-            if row not in known:
-                yield row, cache.key_of(bytes.fromhex(document.sha256), document.language, document.path, form), document
+    rows = [row for row in range(len(read_table(table.facts, ["size"]))) if row not in known]
+    for row, document in read_documents(table.path, rows):
+        yield row, cache.key_of(bytes.fromhex(document.sha256), document.language, document.path, form), document
     yield [ScoredRow(row, score, None) for row, score in known.items()]
 
 
@@ -96,7 +96,8 @@ def write_scored(
     facts = read_table(table.facts)
     fates = _fates(facts, quality, thresholds, per)
     passed = [row for row, fate in enumerate(fates) if fate is None]
-    write_batches(kept, _kept_schema(table.path), _kept_rows(table.path, passed, quality, scorer))
+    schema = _kept_schema(table.path)
+    write_batches(kept, schema, _kept_rows(table.path, schema, passed, quality["quality"], scorer))
     write_batches(dropped, DROPPED, [_dropped_rows(table.path, facts, fates)])
     sizes = facts["size"].to_pylist()
     failed = [row for row, fate in enumerate(fates) if fate and fate["error"] is not None]
@@ -128,15 +129,13 @@ def _kept_schema(path: str) -> pa.Schema:
     return pa.schema([*own, pa.field("quality", pa.float32()), pa.field("scorer", pa.string())])
 
 
-def _kept_rows(path: str, passed: Sequence[int], quality: pa.Table, scorer: str) -> Iterator[pa.Table]:
-    schema = _kept_schema(path)
-    scores = quality["quality"].to_pylist()
+def _kept_rows(path: str, schema: pa.Schema, passed: Sequence[int], scores: pa.ChunkedArray, scorer: str) -> Iterator[pa.Table]:
+    numbers = np.array(passed, np.int64)
     for start, group in read_groups(path, rows=passed):
-        here = [row for row in passed if start <= row < start + len(group)]
-        rows = group.take(pa.array([row - start for row in here], pa.int64()))
-        columns = {field.name: rows[field.name] for field in schema if field.name not in ("quality", "scorer")}
-        columns |= {"quality": pa.array([scores[row] for row in here], pa.float32()), "scorer": pa.array([scorer] * len(here), pa.string())}
-        yield pa.table(columns, schema=schema)
+        here = numbers[(numbers >= start) & (numbers < start + len(group))]
+        rows = group.take(pa.array(here - start))
+        own = {"quality": scores.take(pa.array(here)), "scorer": pa.array([scorer] * len(here), pa.string())}
+        yield pa.table([own[name] if name in own else rows[name] for name in schema.names], schema=schema)
 
 
 def _dropped_rows(path: str, facts: pa.Table, fates: Sequence[dict[str, Any] | None]) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from beam_seed.records import Document
 from beam_seed.report.job import Job
 from beam_seed.rules.rules import Limits as RuleLimits
 from beam_seed.sources.columns import ColumnMap
-from beam_seed.sources.metadata import NO_METADATA, MetadataIndex, load_metadata
+from beam_seed.sources.metadata import metadata_index
 from beam_seed.sources.repository import Limits as ReadLimits
 from beam_seed.sources.units import Unit, distinct_names
 
@@ -58,17 +57,12 @@ class ReadRepositories(beam.PTransform):
         )
 
     def _spill(self, unit: Unit, count: int) -> Iterator[Any]:
-        yield from spill_table(unit, ColumnMap.parse(self.columns), self.limits, _metadata(self.metadata), count, self.root)
+        yield from spill_table(unit, ColumnMap.parse(self.columns), self.limits, metadata_index(self.metadata), count, self.root)
 
     def _read(self, group: tuple[int, Mapping[str, Iterable[Any]]]) -> Bucket:
         bucket, inputs = group
         units, spills = list(inputs["units"]), list(inputs["spills"])
-        return read_bucket(bucket, units, spills, self.root, self.shard_bytes, self.limits, _metadata(self.metadata))
-
-
-@functools.lru_cache(maxsize=1)  # once for each worker process, not for each bucket
-def _metadata(path: str) -> MetadataIndex:
-    return MetadataIndex(load_metadata(path)) if path else NO_METADATA
+        return read_bucket(bucket, units, spills, self.root, self.shard_bytes, self.limits, metadata_index(self.metadata))
 
 
 class _CountBuckets(beam.CombineFn):
@@ -117,7 +111,7 @@ class DecideVerdicts(beam.PTransform):
         histogram = (
             shards
             | "Count scores" >> beam.Map(self._count, duplicates).with_output_types(bytes)
-            | "Merge scores" >> beam.CombineGlobally(_merge_histograms)
+            | "Merge scores" >> beam.CombineGlobally(lambda packed: ScoreHistogram.merged(packed).to_bytes())
         )
         return shards | "Decide" >> beam.FlatMap(self._decide, duplicates, AsSingleton(histogram)).with_output_types(Kept)
 
@@ -127,13 +121,6 @@ class DecideVerdicts(beam.PTransform):
     def _decide(self, shard: Shard, duplicates: Mapping[int, Sequence[bytes]], histogram: bytes) -> Iterator[Kept]:
         thresholds = ScoreHistogram.from_bytes(histogram).thresholds(self.rule.drop_lowest)
         yield from decide_shard(self.root, shard.number, duplicates[shard.number], thresholds, self.rule)
-
-
-def _merge_histograms(packed: Iterable[bytes]) -> bytes:
-    merged = ScoreHistogram()
-    for each in packed:
-        merged.merge(ScoreHistogram.from_bytes(each))
-    return merged.to_bytes()
 
 
 @dataclass

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from beam_seed.curation.datasets import DOCUMENTS, table_of
 from beam_seed.labels.allocation import Quotas
-from beam_seed.labels.tables import column_names, document_of, identity, language_of, read_rows
+from beam_seed.labels.tables import column_names, identity, language_of, read_documents, read_rows
 from beam_seed.records import Document
 from beam_seed.trainer.labels import project_of
 
@@ -155,8 +155,8 @@ def plan(taken: Iterable[Candidate], rows: int) -> Iterator[tuple[int, list[tupl
 def pick(places: Iterable[tuple[str, Sequence[int]]]) -> Iterator[Document]:
     """The documents at places: tables, and of each the rows, ascending."""
     for path, rows in places:
-        for _, values in read_rows(path, Document._fields, rows):
-            yield document_of(values)
+        for _, document in read_documents(path, rows):
+            yield document
 
 
 def draw_sample(files: Sequence[str], quotas: Quotas, seed: int = 0, per_project: int = 0) -> pa.Table:

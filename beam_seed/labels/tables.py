@@ -79,5 +79,11 @@ def document_of(values: dict[str, Any]) -> Document:
     return made._replace(id=identity(values), **told)
 
 
+def read_documents(path: str, rows: Sequence[int] | None = None) -> Iterator[tuple[int, Document]]:
+    """(row, document) of a table's rows, or of ``rows`` (ascending). A row without content is a document without content."""
+    for row, values in read_rows(path, Document._fields, rows):
+        yield row, document_of(values)
+
+
 def _if_is(kind: type, value: Any, otherwise: Any) -> Any:
     return value if isinstance(value, kind) else otherwise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow as pa
 from beam_seed import storage
 from beam_seed.curation.datasets import DOCUMENTS, GROUP_BYTES, GROUP_ROWS, write_batches
 from beam_seed.labels.opinion import Opinion
-from beam_seed.labels.tables import document_of, read_rows
+from beam_seed.labels.tables import read_documents
 from beam_seed.records import Document
 
 _SPENT = [
@@ -41,12 +41,6 @@ FAILED = pa.schema(
         *_SPENT,
     ]
 )
-
-
-def read_documents(path: str, rows: Sequence[int] | None = None) -> Iterator[tuple[int, Document]]:
-    """(row, document) of a table's rows, or of ``rows`` (ascending). A row without content is a document without content."""
-    for row, values in read_rows(path, Document._fields, rows):
-        yield row, document_of(values)
 
 
 def write_labels(path: str, root: str, name: str, opinions: Mapping[int, Opinion], oracle: str, version: str) -> Counter[str]:

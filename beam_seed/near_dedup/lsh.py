@@ -59,6 +59,12 @@ def has_shingles(signatures: Signatures) -> npt.NDArray[np.bool_]:
     return (signatures != EMPTY).any(axis=1)
 
 
+def packed_bands(signatures: Signatures, bands: Bands) -> list[bytes | None]:
+    """The :func:`band_hashes` of each text as little-endian bytes, a table's column; None of a text without a signature."""
+    hashes = band_hashes(signatures, bands).astype("<u8")
+    return [row.tobytes() if signed else None for row, signed in zip(hashes, has_shingles(signatures), strict=True)]
+
+
 @njit(nogil=True, cache=True)
 def _hash_bands(signatures: Any, rows: Any, hashes: Any) -> None:
     for text in range(len(signatures)):

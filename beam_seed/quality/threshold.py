@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -113,6 +113,14 @@ class ScoreHistogram:
             raise ValueError(
                 f"{len(data)} bytes are no score histogram ({error}); expected what ScoreHistogram.to_bytes() returns"
             ) from error
+
+    @classmethod
+    def merged(cls, packed: Iterable[bytes]) -> ScoreHistogram:
+        """One histogram of several that ``to_bytes`` wrote."""
+        whole = cls()
+        for each in packed:
+            whole.merge(cls.from_bytes(each))
+        return whole
 
     @classmethod
     def _from_numbers(cls, header: Mapping[str, tuple[int, int]], numbers: npt.NDArray[np.int64]) -> ScoreHistogram:

@@ -6,6 +6,7 @@ One row per repository. Its name is in the first present of ``full_name``, ``rep
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
@@ -110,3 +111,9 @@ def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 def _license_id(value: Any) -> Any:
     # GitHub's API nests it: {"license": {"spdx_id": "MIT", "name": "MIT License"}}.
     return _first(value, ("spdx_id", "name")) if isinstance(value, dict) else value
+
+
+@functools.lru_cache(maxsize=1)  # once for each worker process, not for each bucket or range
+def metadata_index(path: str) -> MetadataIndex:
+    """The table at ``path`` to look repositories up in; an empty one where it is ''."""
+    return MetadataIndex(load_metadata(path)) if path else NO_METADATA
