@@ -25,9 +25,9 @@ from beam_seed.commits.context import Context
 from beam_seed.commits.listing import Listing
 from beam_seed.commits.paths import quote
 from beam_seed.commits.records import CommitRecord
-from beam_seed.commits.special_tokens import CUT, FILE, MESSAGE, README, REPO, TREE, escape
 from beam_seed.commits.target import format_target
 from beam_seed.commits.tokens import EstimatedTokens, TokenCounter
+from beam_seed.special_tokens import CUT, FILE, MESSAGE, README, REPO, TREE, escape
 
 _CUT_LINE = f"{CUT}\n"
 

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 
 from beam_seed.commits.paths import quote, unquote
 from beam_seed.commits.records import FileChange, Hunk
-from beam_seed.commits.special_tokens import CHANGE, PATHS, escape, unescape
+from beam_seed.special_tokens import CHANGE, PATHS, escape, unescape
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _MODES = re.compile(r"mode (\d{6})(?: (\d{6}))?")

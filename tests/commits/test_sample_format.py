@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from beam_seed.commits.context import ContextBuilder
 from beam_seed.commits.records import CommitRecord, FileChange, Hunk
 from beam_seed.commits.sample_format import Budget, Sample, TooLarge, format_sample
-from beam_seed.commits.special_tokens import SPECIAL_TOKENS
 from beam_seed.commits.target import format_target, parse_target, told
 from beam_seed.commits.tokens import EstimatedTokens
+from beam_seed.special_tokens import SPECIAL_TOKENS
 
 BYTES = EstimatedTokens(1.0)  # one token a byte: limits that can be told by hand
 BLANK = CommitRecord(**dict.fromkeys(CommitRecord._fields, ""))  # type: ignore[arg-type]

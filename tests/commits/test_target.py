@@ -3,8 +3,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from beam_seed.commits.records import LINK, SUBMODULE, FileChange, Hunk
-from beam_seed.commits.special_tokens import SPECIAL_TOKENS, escape, unescape
 from beam_seed.commits.target import format_target, parse_target, told
+from beam_seed.special_tokens import SPECIAL_TOKENS, escape, unescape
 
 pieces = st.sampled_from(
     [*SPECIAL_TOKENS, "<[\\file]>", "<[\\\\change]>", "<[", "]>", "\\", "<", "@@ -1 +1 @@", "mode 100755", "\r", "\x0b", "\u2028"]

@@ -1,0 +1,1 @@
+"""Training shards: documents mixed, tokenised, packed into sequences of equal length and shuffled across everything."""

@@ -1,0 +1,72 @@
+"""What a directory of training shards holds. Those who write shards, take from them and train on them agree on this module alone.
+
+::
+
+    DIR/shards/00000.parquet ...   equally many sequences each, but for the last ones; their order is the order of training
+    DIR/tokenizer/tokenizer.json   what the ids mean
+    DIR/schema.pbtxt, statistics.pbtxt    tensorflow-metadata of the documents that went in
+    DIR/manifest.json              written last
+
+A sequence has a position: its number in the order of the shards, from 0. ``manifest.json`` has the keys of :class:`Manifest`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+FORMAT = "beam-seed-shards-1"
+
+PIECE = pa.struct(
+    [
+        pa.field("id", pa.string(), nullable=False),  # of the document, as in its corpus
+        pa.field("source", pa.string(), nullable=False),  # of the mixture: 'code', 'web', ...
+        pa.field("repo", pa.string(), nullable=False),  # repository, or host of a page
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("epoch", pa.int32(), nullable=False),  # how often the document was taken before this, from 0
+        pa.field("form", pa.string(), nullable=False),  # 'plain', 'spm', 'psm' (fill-in-the-middle), or 'formatted' (has its own markers)
+        pa.field("start", pa.int64(), nullable=False),  # of the document's tokens, where this piece begins
+        pa.field("length", pa.int32(), nullable=False),  # tokens of this piece, END included
+        pa.field("total", pa.int64(), nullable=False),  # tokens of the document, END included
+    ]
+)
+"""One piece of a document in a sequence; a document shorter than a sequence is one piece."""
+
+SEQUENCES = pa.schema(
+    [
+        pa.field("id", pa.binary(16), nullable=False),  # digest of the pieces; unique in the directory
+        pa.field("tokens", pa.list_(pa.int32()), nullable=False),  # sequence_length ids; after the last piece, PADDING
+        pa.field("pieces", pa.list_(PIECE), nullable=False),  # in order, without gaps: attention does not cross from one to the next
+    ]
+)
+
+
+class ShardFile(NamedTuple):
+    """One file of shards."""
+
+    path: str  # below the directory
+    sequences: int
+    size: int  # bytes
+    sha256: str
+
+
+class Manifest(NamedTuple):
+    """``manifest.json``: what was made, from what, how."""
+
+    format: str  # FORMAT
+    sequence_length: int
+    sequences: int
+    shards: list[ShardFile]
+    tokens: dict[str, int]  # 'text' (END included), 'padding'
+    by_source: dict[str, dict[str, int]]  # source -> documents, tokens, sequences that hold some of it
+    by_language: dict[str, dict[str, int]]
+    vocabulary: int  # ids are below it
+    padding: int  # id of PADDING
+    end: int  # id of END
+    tokenizer: str  # fingerprint: SHA-256 of tokenizer.json
+    stage: dict[str, object]  # the mixture, as given
+    inputs: dict[str, dict[str, str]]  # source -> fingerprints: of the corpus' manifest, of the scorer, ...
+    removed: list[dict[str, object]]  # what `beam-seed remove` took out, newest last
+    version: str  # of beam_seed
