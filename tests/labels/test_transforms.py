@@ -8,7 +8,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_seed.labels import transforms
 from beam_seed.labels.oracles import Rubric
-from beam_seed.labels.transforms import LabelDocuments, _BatchDocuments, local_processes
+from beam_seed.labels.transforms import LabelDocuments, _BatchDocuments
+from beam_seed.local_runner import local_processes
 from beam_seed.quality.rubric import rate
 from beam_seed.records import make_document
 
@@ -56,7 +57,7 @@ def test_counters(endpoint, chat, fast_retries):
     _ = pipeline | beam.Create(keyed) | LabelDocuments(chat(endpoint, price_in=1.0, price_out=1.0), max_failed_share=1.0)
     result = pipeline.run()
     result.wait_until_finish()
-    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("labels"))["counters"]
+    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("beam_seed.labels"))["counters"]
     counters = {counter.key.metric.name: counter.committed for counter in found}
     stats = endpoint.stats()
     assert (counters["labelled"], counters["failed"]) == (5, 1)
