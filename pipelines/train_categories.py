@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise opt.UsageError(PROG, f"unknown argument {rest[0]!r}; this command runs no Beam job")
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    files = find_tables(PROG, options.input, CATEGORY_COLUMNS)
+    files = [info.path for info in find_tables(PROG, options.input, CATEGORY_COLUMNS)]
     try:
         result = train_categories(files, options.output, SETTINGS._replace(epochs=options.epochs, seed=options.seed))
     except (ValueError, OSError) as error:

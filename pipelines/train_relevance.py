@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise opt.UsageError(PROG, f"unknown argument {rest[0]!r}; this command runs no Beam job")
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    files = find_tables(PROG, options.input, RELEVANCE_COLUMNS)
+    files = [info.path for info in find_tables(PROG, options.input, RELEVANCE_COLUMNS)]
     text = TextFormat(max_characters=options.characters)
     settings = Settings(epochs=options.epochs, seed=options.seed)
     try:

@@ -16,7 +16,7 @@ from beam_seed.curation.decide import Kept
 from beam_seed.curation.read import Bucket, write_bucket
 from beam_seed.exact_dedup.transforms import FindExactDuplicates
 from beam_seed.near_dedup.lsh import Bands
-from beam_seed.quality.threshold import merge_packed
+from beam_seed.quality.threshold import ScoreHistogram
 from beam_seed.records import Failed, Rejected
 from beam_seed.web import category_model, relevance
 from beam_seed.web.addresses import address_members, same_addresses
@@ -112,7 +112,7 @@ class DecidePages(beam.PTransform):
         histogram = (
             shards
             | "Count scores" >> beam.Map(self._count, duplicates).with_output_types(bytes)
-            | "Merge scores" >> beam.CombineGlobally(merge_packed)
+            | "Merge scores" >> beam.CombineGlobally(lambda packed: ScoreHistogram.merged(packed).to_bytes())
         )
         return shards | "Decide" >> beam.FlatMap(self._decide, duplicates, AsSingleton(histogram)).with_output_types(Kept)
 
