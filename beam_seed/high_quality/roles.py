@@ -40,7 +40,7 @@ class Facts(NamedTuple):
     @classmethod
     def of(cls, table: pa.Table) -> Facts:
         numbers = [table[name].to_numpy().astype(np.float32) for name in ("quality", "comment_share", "documented_share")]
-        return cls(table, *numbers, table["fold"].to_numpy(), table["language"].to_pylist())
+        return cls(table, numbers[0], numbers[1], numbers[2], table["fold"].to_numpy(), table["language"].to_pylist())
 
 
 def limits(histogram: ScoreHistogram, sources: Sequence[Source]) -> dict[str, dict[str, float]]:

@@ -143,9 +143,9 @@ def _source(name: str, values: Mapping[str, Any]) -> Source:
 def _condition(value: Any, what: str) -> Condition:
     if not isinstance(value, dict) or not value:
         raise ValueError(f"{what} is {value!r}; expected at least one test, such as 'languages: [Python]'")
-    return Condition(
-        **{name: _texts(name, each) if isinstance(each, list) else each for name, each in _known(value, Condition, what).items()}
-    )
+    given = _known(value, Condition, what)
+    values: dict[str, Any] = {name: _texts(name, each) if isinstance(each, list) else each for name, each in given.items()}
+    return Condition(**values)
 
 
 def _texts(name: str, values: Sequence[Any]) -> tuple[str, ...]:

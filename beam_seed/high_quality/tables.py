@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -224,7 +225,7 @@ def select(table: Table, root: str, sources: Sequence[Source], given: Limits, ro
     rows = np.array([row for row in range(count) if names[row]], np.int64)
     columns = {
         "row": rows,
-        "sources": ["[" + ", ".join(f'"{name}"' for name in names[row]) + "]" for row in rows],
+        "sources": [json.dumps(names[row]) for row in rows.tolist()],
         "probability": pa.array(probability[rows].astype(np.float32), from_pandas=True),
         "round": first[rows],
         "digest": facts.table["digest"].take(pa.array(rows)),
@@ -261,14 +262,11 @@ def counts_of(facts: Facts, sources: Sequence[Source], given: Limits, kept: pa.T
     told["of_no_source"] = int((~pool).sum()) - unmeasured
     told["not_selected"] = int(pool.sum()) - len(kept) - copies
     told["read_bytes"], told["selected_bytes"] = int(size.sum()), int(size[rows].sum())
-    own = [
-        (names.strip("[]").replace('"', "").split(", "), number)
-        for names, number in zip(kept["sources"].to_pylist(), kept["round"].to_pylist(), strict=True)
-    ]
+    names, rounds = [json.loads(names) for names in kept["sources"].to_pylist()], kept["round"].to_pylist()
     for source in sources:
-        told[f"source {source.name}"] = sum(source.name in names for names, _ in own)
-    for number in sorted({number for _, number in own}):
-        told[f"round {number}"] = sum(each == number for _, each in own)
+        told[f"source {source.name}"] = sum(source.name in own for own in names)
+    for number in sorted(set(rounds)):
+        told[f"round {number}"] = rounds.count(number)
     languages = [facts.languages[row] for row in rows]
     for language in sorted(set(languages)):
         told[f"language {language}"] = languages.count(language)

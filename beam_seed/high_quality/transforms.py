@@ -83,7 +83,7 @@ class MineRound(beam.PTransform):
     limits: Any
     before: Any = None
     sources: Sequence[Source] = field(default_factory=load_sources)
-    text: TextFormat = TextFormat()
+    text: TextFormat = field(default_factory=TextFormat)
     seed: int = 0
 
     def __post_init__(self) -> None:
