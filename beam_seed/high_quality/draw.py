@@ -53,7 +53,9 @@ def limit_of(source: Source, group: Group) -> int:
     if fold != TRAINING:
         return HELD_OUT_SIZE
     found = int(source.found_per_seed * source.seed_size)
-    return {SEED: source.seed_size, FOUND: found}.get(kind, int(_ratio(source, kind) * (source.seed_size + found)) + 1)
+    if kind in (SEED, FOUND):
+        return source.seed_size if kind == SEED else found
+    return round(_ratio(source, kind) * (source.seed_size + found))
 
 
 def _ratio(source: Source, kind: int) -> float:
