@@ -15,7 +15,7 @@ from beam_seed.trainer.labels import project_of
 
 TRAINING, VALIDATION, TEST = 0, 1, 2
 
-HELD_OUT = 0.15
+HELD_OUT = 0.2
 """Share of the projects in the validation part, which thresholds are chosen on, and in the test part, which figures come from."""
 
 MEASURES = pa.schema(

@@ -15,7 +15,7 @@ from beam_seed.options import UsageError
 from pipelines import cli
 
 SOURCES = """
-defaults: {found_quality_top: 0.7, max_share: 0.7}
+defaults: {found_quality_top: 0.7, recall: 0.8, max_share: 0.7}
 sources:
   sorting:
     about: sorting
