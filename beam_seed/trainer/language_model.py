@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import yaml
+from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, set_model_state_dict
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
@@ -49,18 +50,20 @@ def configuration(source: str, manifest: Manifest, rope_theta: float = 0.0) -> L
     given = told.pop("vocab_size", None)
     if given is not None and given < manifest.vocabulary:
         raise ValueError(f"{path} has vocab_size {given}; expected at least the {manifest.vocabulary} of the shards' tokenizer")
-    return LlamaConfig(
-        **told
-        | {"vocab_size": given or manifest.vocabulary, "max_position_embeddings": manifest.sequence_length, "use_cache": True}
-        | {"rope_parameters": rope | ({"rope_theta": float(theta)} if theta else {}), "tie_word_embeddings": False}
-        | {"pad_token_id": manifest.padding, "eos_token_id": manifest.end, "bos_token_id": None}
-    )
+    told |= {"vocab_size": given or manifest.vocabulary, "max_position_embeddings": manifest.sequence_length, "use_cache": True}
+    told |= {"rope_parameters": rope | ({"rope_theta": float(theta)} if theta else {}), "tie_word_embeddings": False}
+    told |= {"pad_token_id": manifest.padding, "eos_token_id": manifest.end, "bos_token_id": None}
+    try:
+        return LlamaConfig(**told)
+    except (StrictDataclassError, TypeError) as error:
+        raise ValueError(f"{path} describes no Llama model ({' '.join(str(error).split())}); expected LlamaConfig's values") from error
 
 
 def _settings(path: Path) -> dict[str, Any]:
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+        told = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)  # YAML takes JSON's 1e-06 for text
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is no YAML or JSON ({error}); expected keys of LlamaConfig") from error
     if not isinstance(told, dict) or told.get("model_type", "llama") != "llama":
         raise ValueError(f"{path} describes no Llama model; expected keys of LlamaConfig such as {', '.join(_SIZES)}")
@@ -90,7 +93,7 @@ def shard(config: LlamaConfig, device: torch.device, checkpointing: bool, compil
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
     if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     precision = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32) if gpu else MixedPrecisionPolicy()
     for layer in model.model.layers:
         if compiled:

@@ -133,8 +133,8 @@ def _checked(table: pa.Table, manifest: Manifest, path: str) -> Sequences:
     flat, widths = _flat(tokens.flatten()), _flat(tokens.value_lengths())
     if not (widths == length).all():
         raise ValueError(f"{path} has a sequence of {widths[widths != length][0]} tokens; expected {length}")
-    if len(flat) and (flat.min() < 0 or flat.max() >= manifest.vocabulary):
-        raise ValueError(f"{path} has the token {flat.max()}; expected 0 to {manifest.vocabulary - 1}")
+    if (wrong := flat[(flat < 0) | (flat >= manifest.vocabulary)]).size:
+        raise ValueError(f"{path} has the token {wrong[0]}; expected 0 to {manifest.vocabulary - 1}")
     pieces = _column(table, "pieces")
     ends = np.cumsum(_flat(pieces.value_lengths()))
     split = np.split(_flat(pieces.flatten().field("length")), ends[:-1])

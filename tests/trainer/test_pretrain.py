@@ -1,0 +1,377 @@
+import json
+import math
+import shutil
+from pathlib import Path
+
+import processes as torchrun
+import pytest
+import torch
+import training_shards
+from safetensors.torch import load_file
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+
+from beam_seed.trainer import checkpoints, pretrain
+from beam_seed.trainer.batches import Batches
+from beam_seed.trainer.language_model import configuration, count_parameters
+from beam_seed.trainer.pretrain import Options, plan, summed_loss
+from beam_seed.trainer.reader import Shards, chain
+from beam_seed.trainer.schedule import Schedule
+from beam_seed.trainer.throughput import flops
+from beam_seed.trainer.training_log import lines
+
+COUNT = 96  # sequences; twelve steps
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+FLAGS = ["--batch=8", "--device-batch=4", "--learning-rate=0.01", "--warmup-steps=2", "--save-steps=4", "--log-steps=1", "--workers=0"]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> Path:
+    return training_shards.write_shards(tmp_path_factory.mktemp("pretrain") / "shards", COUNT)[0]
+
+
+@pytest.fixture(scope="module")
+def shape(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("shape") / "small.json"
+    path.write_text(json.dumps(SMALL))
+    return path
+
+
+def arguments(shards: Path, shape: Path | None, output: Path, *flags: str) -> list[str]:
+    return [f"--shards={shards}", f"--output={output}", *([f"--model={shape}"] if shape else []), *FLAGS, *flags]
+
+
+@pytest.fixture(scope="module")
+def trained(shards, shape, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("trained") / "out"
+    pretrain.main(arguments(shards, shape, output))
+    return output
+
+
+def log(output: Path) -> list[dict]:
+    return lines(output / "log.jsonl")
+
+
+def losses(output: Path) -> list[float]:
+    return [line["loss"] for line in log(output)]
+
+
+def weights(output: Path) -> dict[str, torch.Tensor]:
+    return load_file(output / "model" / "model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def small_model(shards: Path, shape: Path, attention: str = "sdpa") -> LlamaForCausalLM:
+    torch.manual_seed(1)
+    config = configuration(str(shape), Shards(str(shards)).manifest)
+    config._attn_implementation = attention
+    return LlamaForCausalLM(config)
+
+
+# ---- documents of one sequence do not see each other
+
+
+def test_packed_documents_have_the_logits_and_losses_they_have_alone(shards, shape):
+    model, step = small_model(shards, shape), next(iter(Batches(str(shards), 0, COUNT, 16)))
+    packed = model(input_ids=step.tokens, position_ids=step.positions, use_cache=False).logits
+    total = 0.0
+    for row, pieces in enumerate(next(Shards(str(shards)).read(0, 7)).pieces):
+        start = 0
+        for length in pieces.tolist():
+            alone = step.tokens[None, row, start : start + length]
+            logits = model(input_ids=alone, use_cache=False).logits[0]
+            torch.testing.assert_close(packed[row, start : start + length], logits, atol=1e-5, rtol=1e-4)
+            if length > 1:
+                total += torch.nn.functional.cross_entropy(logits[:-1], alone[0, 1:], reduction="sum").item()
+            start += length
+    assert summed_loss(model, step.tokens[:7], step.positions[:7], step.labels[:7]).item() == pytest.approx(total, rel=1e-5)
+
+
+def test_without_the_positions_they_would_differ(shards, shape):
+    """The test above can fail."""
+    model, step = small_model(shards, shape), next(iter(Batches(str(shards), 0, COUNT, 16)))
+    packed = model(input_ids=step.tokens, position_ids=step.positions, use_cache=False).logits
+    assert not torch.allclose(packed, model(input_ids=step.tokens, use_cache=False).logits, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_flex_attention_has_the_mask_too(shards, shape):
+    """The attention of GPUs, compiled for a CPU: forward only, which is all it can do there."""
+    step = next(iter(Batches(str(shards), 0, COUNT, 4)))
+    with torch.no_grad():
+        found = small_model(shards, shape, "flex_attention")(input_ids=step.tokens, position_ids=step.positions, use_cache=False).logits
+        expected = small_model(shards, shape)(input_ids=step.tokens, position_ids=step.positions, use_cache=False).logits
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
+# ---- a run
+
+
+def test_it_learns_and_sees_every_sequence_once(trained):
+    told = log(trained)
+    assert [line["step"] for line in told] == list(range(1, 13))
+    assert told[0]["loss"] > 5 > 4.5 > told[-1]["loss"]
+    assert told[-1]["sequences"] == COUNT
+    assert told[-1]["digest"] == chain(bytes(32), training_shards.ids(COUNT)).hex()
+    assert all(line["gradient_norm"] > 0 and line["tokens_per_second"] > 0 and line["tflops"] > 0 for line in told)
+    assert "mfu" not in told[-1], "nobody knows this device's peak"
+    assert [line["learning_rate"] for line in told][2:] == sorted((line["learning_rate"] for line in told[2:]), reverse=True)
+
+
+def test_what_is_logged_is_on_the_board(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(trained / "tensorboard"))
+    board.Reload()
+    assert [event.step for event in board.Scalars("loss")] == list(range(1, 13))
+    assert [event.value for event in board.Scalars("loss")] == pytest.approx(losses(trained))
+    assert {"tokens_per_second", "gradient_norm", "learning_rate", "tflops"} <= set(board.Tags()["scalars"])
+
+
+def test_the_model_loads_as_any_other(trained, shards):
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(trained / "model"), AutoTokenizer.from_pretrained(trained / "model")
+    text = "abcdefghijkl"
+    tokens = tokenizer(text, return_tensors="pt").input_ids
+    assert tokens.tolist() == [training_shards.tokenizer().encode(text).ids]
+    assert tokenizer.decode(tokens[0]) == text
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<[end]>", "<[pad]>")
+    assert (trained / "model" / "tokenizer.json").read_bytes() == (shards / "tokenizer" / "tokenizer.json").read_bytes()
+    step = next(iter(Batches(str(shards), COUNT - 8, COUNT, 8)))
+    loss = summed_loss(model, step.tokens, step.positions, step.labels).item() / int((step.labels[:, 1:] >= 0).sum())
+    assert loss < losses(trained)[-1] + 0.1, "the weights are those that were trained"
+
+
+def test_the_last_checkpoints_are_kept(trained):
+    assert [path.name for path in checkpoints.whole(trained / "checkpoints")] == ["step-00000008", "step-00000012"]
+    progress = checkpoints.progress_of(trained / "checkpoints" / "step-00000012")
+    assert (progress.step, progress.sequences, progress.digest) == (12, COUNT, log(trained)[-1]["digest"])
+
+
+# Other orders of addition differ in the seventh digit at first, and Adam divides by the size of small gradients.
+SAME_CURVE = 1e-3
+
+
+@pytest.mark.parametrize("flag", ["--device-batch=1", "--device-batch=8", "--activation-checkpointing", "--workers=1"])
+def test_what_changes_memory_or_speed_alone_changes_no_loss(trained, shards, shape, tmp_path, flag):
+    pretrain.main(arguments(shards, shape, tmp_path, flag))
+    assert losses(tmp_path) == pytest.approx(losses(trained), rel=SAME_CURVE)
+
+
+def test_a_seed_decides_all(trained, shards, shape, tmp_path):
+    pretrain.main(arguments(shards, shape, tmp_path / "same"))
+    assert same(weights(tmp_path / "same"), weights(trained))
+    pretrain.main(arguments(shards, shape, tmp_path / "other", "--seed=1"))
+    assert losses(tmp_path / "other")[0] != losses(trained)[0]
+
+
+class CutError(Exception):
+    pass
+
+
+def cut_after(monkeypatch, step: int) -> None:
+    """The run breaks off while it writes its checkpoint of that step."""
+    save = checkpoints.save_state
+
+    def saves(state, checkpoint_id):
+        save(state, checkpoint_id=checkpoint_id)
+        if checkpoint_id.name == f"step-{step:08d}.tmp":
+            raise CutError
+
+    monkeypatch.setattr(checkpoints, "save_state", saves)
+
+
+def test_cut_short_and_continued_gives_the_same_weights(trained, shards, shape, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        cut_after(patch, 8)
+        with pytest.raises(CutError):
+            pretrain.main(arguments(shards, shape, tmp_path))
+    assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["step-00000004", "step-00000008.tmp"]
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 9, "lo')
+    pretrain.main(arguments(shards, shape, tmp_path))
+    assert same(weights(tmp_path), weights(trained))
+    assert losses(tmp_path) == losses(trained)
+    assert log(tmp_path)[-1]["digest"] == log(trained)[-1]["digest"]
+    assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["step-00000008", "step-00000012"]
+
+
+def test_a_finished_run_is_not_trained_again(trained, shards, shape, tmp_path):
+    shutil.copytree(trained, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "model")
+    pretrain.main(arguments(shards, shape, tmp_path / "out"))
+    assert same(weights(tmp_path / "out"), weights(trained))
+    assert losses(tmp_path / "out") == losses(trained)
+
+
+def test_epochs_repeat_the_order_and_the_last_step_may_be_smaller(shards, shape, tmp_path):
+    pretrain.main(arguments(shards, shape, tmp_path, "--epochs=2", "--batch=20"))
+    told = log(tmp_path)
+    assert [line["sequences"] for line in told][-2:] == [180, 192]
+    assert len(told) == math.ceil(192 / 20)
+    assert told[-1]["digest"] == chain(bytes(32), training_shards.ids(COUNT) * 2).hex()
+    assert told[-1]["tokens"] == 2 * Shards(str(shards)).manifest.tokens["text"]
+
+
+def test_steps_end_a_run_early(shards, shape, tmp_path):
+    pretrain.main(arguments(shards, shape, tmp_path, "--steps=3", "--schedule=wsd", "--decay=0.5"))
+    assert [line["sequences"] for line in log(tmp_path)] == [8, 16, 24]
+    with pytest.raises(ValueError, match="steps was 3, is 4"):
+        pretrain.main(arguments(shards, shape, tmp_path, "--steps=4", "--schedule=wsd", "--decay=0.5"))
+
+
+def test_a_loss_that_is_no_number_ends_the_run(shards, shape, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrain, "summed_loss", lambda model, *batch: summed_loss(model, *batch) * math.nan)
+    with pytest.raises(FloatingPointError, match="gradient norm is nan at step 1"):
+        pretrain.main(arguments(shards, shape, tmp_path))
+    assert checkpoints.whole(tmp_path / "checkpoints") == []
+
+
+# ---- the next phase
+
+
+@pytest.mark.parametrize("start", ["model", "checkpoints/step-00000012"])
+def test_the_next_phase_goes_on_with_longer_sequences_and_another_rope(trained, tmp_path, start):
+    longer, _ = training_shards.write_shards(tmp_path / "longer", 24, length=96, seed=7)
+    flags = [f"--init-from={trained / start}", "--rope-theta=1000000", "--learning-rate=0.001"]
+    pretrain.main(arguments(longer, None, tmp_path / "out", *flags))
+    assert losses(tmp_path / "out")[0] < losses(trained)[-1] + 0.3 < losses(trained)[0]
+    config = json.loads((tmp_path / "out" / "model" / "config.json").read_text())
+    assert (config["max_position_embeddings"], config["rope_parameters"]["rope_theta"]) == (96, 1e6)
+    assert log(tmp_path / "out")[-1]["step"] == 3
+
+
+def test_another_tokenizer_is_refused(trained, shards, tmp_path):
+    shutil.copytree(trained / "model", tmp_path / "model")
+    (tmp_path / "model" / "tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"was trained with the tokenizer .* expected the same"):
+        pretrain.train(Options(shards=str(shards), output=str(tmp_path / "out"), init_from=str(tmp_path / "model"), batch=8))
+
+
+# ---- what cannot be run
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"output": "gs://bucket/out"}, "expected a local folder"),
+        ({"model": ""}, "expected one of them"),
+        ({"init_from": "x"}, "expected one of them"),
+        ({"steps": 13}, "1 epochs of 96 sequences are 12 steps of 8; expected fewer steps, or more epochs"),
+        ({"device_batch": 3}, "batch is 8; expected a multiple of 1 processes times device_batch 3"),
+        ({"compile": True}, "compile is for GPUs"),
+    ],
+)
+def test_options_that_cannot_be_run(shards, tmp_path, given, message):
+    options = {"shards": str(shards), "output": str(tmp_path / "out"), "model": "tiny", "batch": 8, "workers": 0} | given
+    with pytest.raises(ValueError, match=message):
+        pretrain.train(Options(**options))
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (SMALL | {"hidden_sizes": 3}, "unknown keys hidden_sizes"),
+        ({"hidden_size": 32}, "no number intermediate_size"),
+        (SMALL | {"model_type": "gpt2"}, "no Llama model"),
+        ([1], "no Llama model"),
+        (SMALL | {"rms_norm_eps": "small"}, "no Llama model .*rms_norm_eps"),
+        (SMALL | {"hidden_size": 33}, "no Llama model .*multiple"),
+        (SMALL | {"vocab_size": 100}, "vocab_size 100; expected at least the 269"),
+        (SMALL | {"tie_word_embeddings": True}, "ties its embeddings"),
+    ],
+)
+def test_what_describes_no_model(shards, tmp_path, told, message):
+    (tmp_path / "model.yaml").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=message):
+        configuration(str(tmp_path / "model.yaml"), Shards(str(shards)).manifest)
+    with pytest.raises(FileNotFoundError, match="expected one of 1b, seed-coder-8b, tiny"):
+        configuration("8b", Shards(str(shards)).manifest)
+
+
+# ---- figures
+
+
+def test_parameters_are_the_recipes(shards):
+    manifest = Shards(str(shards)).manifest._replace(vocabulary=43_000, sequence_length=8192)
+    config = configuration("seed-coder-8b", manifest)
+    everything, products = count_parameters(config)
+    layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
+    assert products == 36 * layer + 43_000 * 4096
+    assert everything == products + 43_000 * 4096 + (2 * 36 + 1) * 4096
+    assert everything == pytest.approx(8.2e9, rel=0.005)
+    assert (config.max_position_embeddings, config.rope_parameters["rope_theta"]) == (8192, 500_000)
+    assert configuration("seed-coder-8b", manifest, 2e6).rope_parameters["rope_theta"] == 2e6
+    assert count_parameters(configuration("1b", manifest))[0] == pytest.approx(1.0e9 + 2 * 43_000 * 2048, rel=0.01)
+
+
+def test_flops_are_what_torch_counts(shards, shape):
+    model, length = small_model(shards, shape, "eager"), 40
+    with FlopCounterMode(display=False) as counter:
+        model(input_ids=torch.ones(1, length, dtype=torch.long), use_cache=False).logits.sum().backward()
+    products = count_parameters(model.config)[1]
+    attention = flops(model.config, products, 0, length**2)
+    assert counter.get_total_flops() == flops(model.config, products, length, length**2) + attention, (
+        "torch counts what the mask leaves out"
+    )
+
+
+def test_a_plan_ends_with_the_data_or_the_steps(shards):
+    manifest = Shards(str(shards)).manifest
+    stop, schedule = plan(Options(batch=10, epochs=2), manifest)
+    assert (stop, schedule.steps, schedule.warmup) == (192, 20, 10), "no more than half of a short run warms up"
+    stop, schedule = plan(Options(batch=10, steps=7, warmup_steps=1, learning_rate=1e-3, floor=0.5), manifest)
+    assert (stop, schedule.steps, schedule.warmup, schedule.floor) == (70, 7, 1, 5e-4)
+
+
+def test_schedules():
+    cosine = [Schedule("cosine", 1.0, 0.1, 100, 10, 0).rate(step) for step in range(100)]
+    assert cosine[:11] == pytest.approx([(step + 1) / 11 for step in range(11)])
+    assert cosine[10] == max(cosine) == 1.0
+    assert cosine[10:] == sorted(cosine[10:], reverse=True)
+    assert cosine[99] == pytest.approx(0.1)
+    assert Schedule("cosine", 1.0, 0.1, 101, 10, 0).rate(55) == pytest.approx(0.55), "half of the way"
+    wsd = [Schedule("wsd", 1.0, 0.0, 100, 10, 20).rate(step) for step in range(100)]
+    assert set(wsd[10:80]) == {1.0}
+    assert wsd[79:] == pytest.approx([1 - n / 20 for n in range(21)])
+    assert {Schedule("constant", 0.5, 0.1, 100, 0, 20).rate(step) for step in range(100)} == {0.5}
+
+
+# ---- several processes
+
+
+PROGRAM = ("-m", "beam_seed.trainer.pretrain")
+
+
+@pytest.mark.slow
+def test_two_processes_train_200_steps_as_one_does(tmp_path):
+    shards, _ = training_shards.write_shards(tmp_path / "shards", 400)
+    flags = [f"--shards={shards}", "--model=tiny", "--batch=8", "--device-batch=4", "--epochs=4", "--learning-rate=0.001", "--workers=0"]
+    for processes in (1, 2):
+        torchrun.run([*PROGRAM, *flags, f"--output={tmp_path / str(processes)}"], processes)
+    one, two = losses(tmp_path / "1"), losses(tmp_path / "2")
+    assert log(tmp_path / "2")[-1]["step"] == 200
+    assert two[0] > 2 > 0.5 > two[-1]
+    assert two == pytest.approx(one, abs=1e-3, rel=1e-3)
+    assert log(tmp_path / "1")[-1]["digest"] == log(tmp_path / "2")[-1]["digest"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (2, 2)])
+def test_killed_and_continued_by_other_processes(shards, shape, tmp_path, before, after):
+    flags = ["--epochs=4", "--save-steps=3", "--log-steps=1"]
+    uninterrupted, output = tmp_path / "uninterrupted", tmp_path / "killed"
+    torchrun.run([*PROGRAM, *arguments(shards, shape, uninterrupted, *flags)], before)
+    process = torchrun.start([*PROGRAM, *arguments(shards, shape, output, *flags)], before)
+    torchrun.kill_when(process, output / "checkpoints", "step-00000006")
+    assert not (output / "model").exists()
+    assert checkpoints.progress_of(checkpoints.whole(output / "checkpoints")[-1]).step < 48
+    torchrun.run([*PROGRAM, *arguments(shards, shape, output, *flags)], after)
+    assert [line["step"] for line in log(output)] == list(range(1, 49))
+    assert log(output)[-1]["digest"] == log(uninterrupted)[-1]["digest"] == chain(bytes(32), training_shards.ids(COUNT) * 4).hex()
+    assert losses(output) == pytest.approx(losses(uninterrupted), abs=1e-3, rel=1e-3)
+    if before == after:
+        assert same(weights(output), weights(uninterrupted))
+        assert losses(output) == losses(uninterrupted)
