@@ -210,8 +210,9 @@ class _Run:
 
 def summed_loss(model: LlamaForCausalLM, tokens: torch.Tensor, positions: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Sum of the cross entropies of all labels. Positions that begin anew keep documents apart: transformers makes the mask from them."""
-    logits = model(input_ids=tokens, position_ids=positions, use_cache=False).logits[:, :-1]
-    return functional.cross_entropy(logits.flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=NO_LABEL, reduction="sum")
+    logits = model(input_ids=tokens, position_ids=positions, use_cache=False).logits
+    following = functional.pad(labels[:, 1:], (0, 1), value=NO_LABEL)  # shifting logits instead would copy them, and they are large
+    return functional.cross_entropy(logits.flatten(0, 1).float(), following.flatten(), ignore_index=NO_LABEL, reduction="sum")
 
 
 def plan(options: Options, manifest: Manifest) -> tuple[int, Schedule]:
