@@ -8,10 +8,10 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.transforms.window import GlobalWindows
 
 from beam_seed.failures import check_share, limit_failures
+from beam_seed.local_runner import local_processes
 from beam_seed.outcome import Outcome
 from beam_seed.quality.encoding import Encoder, Shapes, Tokens, batches
 from beam_seed.quality.handler import Prediction, ScorerHandler
@@ -136,7 +136,7 @@ class ScoreQuality(beam.PTransform, Generic[K]):
     def expand(self, documents: beam.PCollection[tuple[K, Document]]) -> Scores:
         if not documents.windowing.is_default():
             raise ValueError(f"the input has windowing {documents.windowing}; expected the global window: score windows one at a time")
-        processes = _processes(documents.pipeline.options)
+        processes = local_processes(documents.pipeline.options)
         handler = ScorerHandler(self.scorer, self.batch_tokens, processes, bool(self.accelerator), self.model_copies)
         inference = RunInference(KeyedModelHandler(handler).with_no_batching(), model_metadata_pcoll=self.updates)
         encoded = documents | "Encode and batch" >> beam.ParDo(_EncodeAndBatch(self.scorer, self.batch_tokens)).with_outputs(
@@ -197,12 +197,3 @@ def _split_prediction(keyed: tuple[tuple[Any, Document], Prediction]) -> Iterato
         yield beam.pvalue.TaggedOutput("failed", (key, fail(document, STAGE, prediction)))
     else:
         yield key, prediction
-
-
-def _processes(options: PipelineOptions) -> int:
-    """How many worker processes or threads a local runner starts; 0, one for each core, as service runners do."""
-    runner = (options.view_as(StandardOptions).runner or "DirectRunner").rpartition(".")[2]
-    direct = options.view_as(DirectOptions)
-    if runner not in ("DirectRunner", "FnApiRunner"):
-        return 0
-    return 1 if direct.direct_running_mode == "in_memory" else direct.direct_num_workers
