@@ -9,6 +9,7 @@ optimizer is :class:`beam_seed.trainer.checkpoints.Progress`. A killed run is st
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 import sys
@@ -241,8 +242,10 @@ def device_batch(options: Options, ranks: int) -> int:
 
 
 def fingerprint(manifest: Manifest) -> str:
-    """Of all that the shards hold, wherever they are."""
-    return hashlib.sha256(" ".join(shard.sha256 for shard in manifest.shards).encode()).hexdigest()
+    """What the shards were made of, and how, wherever they are; a takedown leaves every sequence its id and position, and this as it is."""
+    sequences = [shard.sequences for shard in manifest.shards]
+    made = [manifest.format, manifest.sequence_length, sequences, manifest.tokenizer, manifest.stage, manifest.inputs]
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
 
 def _optimizer(model: LlamaForCausalLM, weight_decay: float, device: torch.device) -> torch.optim.AdamW:

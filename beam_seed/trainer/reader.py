@@ -178,7 +178,7 @@ def _manifest(directory: str) -> Manifest:
         told = json.loads(text)
         if told["format"] != FORMAT:
             raise ValueError(f"its format is {told['format']!r}")
-        manifest = Manifest(**{name: told[name] for name in Manifest._fields})
+        manifest = Manifest(**{name: told[name] for name in Manifest._fields if name in told})
         manifest = manifest._replace(
             shards=[ShardFile(**shard) if isinstance(shard, dict) else ShardFile(*shard) for shard in manifest.shards]
         )

@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import processes as torchrun
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 import training_shards
@@ -11,6 +13,7 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
+from beam_seed.shards.format import SEQUENCES
 from beam_seed.trainer import checkpoints, pretrain
 from beam_seed.trainer.batches import Batches
 from beam_seed.trainer.language_model import configuration, count_parameters
@@ -216,10 +219,30 @@ def test_epochs_repeat_the_order_and_the_last_step_may_be_smaller(shards, shape,
 
 
 def test_steps_end_a_run_early(shards, shape, tmp_path):
-    pretrain.main(arguments(shards, shape, tmp_path, "--steps=3", "--schedule=wsd", "--decay=0.5"))
+    flags = ["--schedule=wsd", "--decay=0.5"]
+    pretrain.main(arguments(shards, shape, tmp_path, "--steps=3", *flags))
     assert [line["sequences"] for line in log(tmp_path)] == [8, 16, 24]
     with pytest.raises(ValueError, match="steps was 3, is 4"):
-        pretrain.main(arguments(shards, shape, tmp_path, "--steps=4", "--schedule=wsd", "--decay=0.5"))
+        pretrain.main(arguments(shards, shape, tmp_path, "--steps=4", *flags))
+    others, _ = training_shards.write_shards(tmp_path / "others", COUNT, seed=1)
+    with pytest.raises(ValueError, match=r"shards was .*, is "):
+        pretrain.main(arguments(others, shape, tmp_path, "--steps=3", *flags))
+
+
+def test_a_step_of_sequences_that_a_takedown_emptied_teaches_nothing(shards, shape, tmp_path):
+    folder, manifest = tmp_path / "shards", json.loads((shards / "manifest.json").read_text())
+    shutil.copytree(shards, folder)
+    path = folder / manifest["shards"][0]["path"]
+    rows = pq.read_table(path).to_pylist()
+    emptied = [row | ({"tokens": [0] * len(row["tokens"]), "pieces": []} if n < 8 else {}) for n, row in enumerate(rows)]
+    pq.write_table(pa.Table.from_pylist(emptied, SEQUENCES), path)
+    manifest["shards"][0] |= {"size": path.stat().st_size}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    pretrain.main(arguments(folder, shape, tmp_path / "out"))
+    told = log(tmp_path / "out")
+    assert (told[0]["loss"], told[0]["gradient_norm"], told[0]["tokens"], told[0]["sequences"]) == (0, 0, 0, 8)
+    assert told[-1]["digest"] == chain(bytes(32), training_shards.ids(COUNT)).hex()
+    assert told[-1]["loss"] < 4.5
 
 
 def test_a_loss_that_is_no_number_ends_the_run(shards, shape, tmp_path, monkeypatch):

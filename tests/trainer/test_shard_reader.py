@@ -170,6 +170,14 @@ def test_pieces_that_do_not_fit(fresh):
         list(Shards(str(fresh)).read(10, 11))
 
 
+def test_sequences_that_a_takedown_emptied(fresh):
+    damage(fresh, with_rows(tokens=[0] * LENGTH, pieces=[]))
+    step = next(iter(Batches(str(fresh), 8, 12, 4)))
+    assert step.text.tolist()[2:] == [0, 0]
+    assert (step.labels[2:] == NO_LABEL).all()
+    assert [row.tobytes() for row in step.ids.numpy()] == training_shards.ids(20)[8:12]
+
+
 def test_a_shard_that_is_missing_or_another(fresh):
     damage(fresh, lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:], told=False)
     with pytest.raises(ValueError, match=r"00001\.parquet has SHA-256 .*copy it again"):

@@ -66,7 +66,7 @@ def write_shards(
     text = sum(len(piece) for pieces in pieces_of for piece in pieces)
     counts = {"text": text, "padding": sequences * length - text}
     manifest = Manifest(
-        FORMAT, length, sequences, shards, counts, {}, {}, words.get_vocab_size(), padding, end, digest, {}, {}, [], "0"
+        FORMAT, length, sequences, shards, counts, {}, {}, words.get_vocab_size(), padding, end, digest, {"seed": seed}, {}, [], "0"
     )  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest._asdict() | {"shards": [shard._asdict() for shard in shards]}))
     return folder, pieces_of
