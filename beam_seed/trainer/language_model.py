@@ -40,18 +40,14 @@ def configuration(source: str, manifest: Manifest, rope_theta: float = 0.0) -> L
     told = _settings(path)
     if not Path(source).is_dir() and (unknown := set(told) - {*LlamaConfig().to_dict(), "rope_theta"}):
         raise ValueError(f"{path} has the unknown keys {', '.join(sorted(unknown))}; expected keys of LlamaConfig")
-    theta = rope_theta or told.pop("rope_theta", None)
-    rope = {
-        "rope_type": "default",
-        "rope_theta": 500_000.0,
-        **(told.pop("rope_scaling", None) or {}),
-        **(told.pop("rope_parameters", None) or {}),
-    }
+    rope = {"rope_type": "default", "rope_theta": told.pop("rope_theta", None) or 500_000.0}
+    rope |= told.pop("rope_scaling", None) or told.pop("rope_parameters", None) or {}  # older directories have the former
+    rope |= {"rope_theta": rope_theta} if rope_theta else {}
     given = told.pop("vocab_size", None)
     if given is not None and given < manifest.vocabulary:
         raise ValueError(f"{path} has vocab_size {given}; expected at least the {manifest.vocabulary} of the shards' tokenizer")
     told |= {"vocab_size": given or manifest.vocabulary, "max_position_embeddings": manifest.sequence_length, "use_cache": True}
-    told |= {"rope_parameters": rope | ({"rope_theta": float(theta)} if theta else {}), "tie_word_embeddings": False}
+    told |= {"rope_parameters": rope, "tie_word_embeddings": False}
     told |= {"pad_token_id": manifest.padding, "eos_token_id": manifest.end, "bos_token_id": None}
     try:
         return LlamaConfig(**told)
