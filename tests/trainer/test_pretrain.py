@@ -10,17 +10,18 @@ import pytest
 import torch
 import training_shards
 from safetensors.torch import load_file
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from beam_seed.shards.format import SEQUENCES
-from beam_seed.trainer import checkpoints, pretrain
+from beam_seed.trainer import checkpoints, language_model, pretrain
 from beam_seed.trainer.batches import Batches
 from beam_seed.trainer.language_model import configuration, count_parameters
 from beam_seed.trainer.pretrain import Options, plan, summed_loss
 from beam_seed.trainer.reader import Shards, chain
 from beam_seed.trainer.schedule import Schedule
-from beam_seed.trainer.throughput import flops
+from beam_seed.trainer.throughput import Meter, flops, peak
 from beam_seed.trainer.training_log import lines
 
 COUNT = 96  # sequences; twelve steps
@@ -161,6 +162,17 @@ SAME_CURVE = 1e-3
 def test_what_changes_memory_or_speed_alone_changes_no_loss(trained, shards, shape, tmp_path, flag):
     pretrain.main(arguments(shards, shape, tmp_path, flag))
     assert losses(tmp_path) == pytest.approx(losses(trained), rel=SAME_CURVE)
+
+
+def test_layers_in_bfloat16_as_on_gpus(trained, shards, shape, tmp_path, monkeypatch):
+    def policy():
+        return MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+
+    monkeypatch.setattr(language_model, "MixedPrecisionPolicy", policy)
+    pretrain.main(arguments(shards, shape, tmp_path, "--activation-checkpointing"))
+    assert losses(tmp_path) != losses(trained)
+    assert losses(tmp_path) == pytest.approx(losses(trained), rel=0.02)
+    assert {weight.dtype for weight in weights(tmp_path).values()} == {torch.float32}
 
 
 def test_a_seed_decides_all(trained, shards, shape, tmp_path):
@@ -347,6 +359,19 @@ def test_a_plan_ends_with_the_data_or_the_steps(shards):
     assert (stop, schedule.steps, schedule.warmup) == (192, 20, 10), "no more than half of a short run warms up"
     stop, schedule = plan(Options(batch=10, steps=7, warmup_steps=1, learning_rate=1e-3, floor=0.5), manifest)
     assert (stop, schedule.steps, schedule.warmup, schedule.floor) == (70, 7, 1, 5e-4)
+
+
+def test_mfu_is_the_share_of_a_known_peak(shards, shape, monkeypatch):
+    config = small_model(shards, shape).config
+    seconds = iter([10.0, 14.0, 14.0, 15.0, 15.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(seconds))
+    meter = Meter(config, 10**9, 2, "NVIDIA H100 80GB HBM3")
+    meter.add(1_000_000, 0)
+    meter.pause(2.0)  # of the four seconds
+    assert meter.read() == {"tokens_per_second": 500_000, "tflops": 1500, "mfu": round(1500 / 989.4, 4)}
+    assert meter.read()["tokens_per_second"] == 0, "since the last reading"
+    names = ["NVIDIA H100 PCIe", "NVIDIA A100-SXM4-80GB", "NVIDIA H200", "NVIDIA L4", "NVIDIA L40S", "cpu"]
+    assert [peak(name) for name in names] == [756e12, 312e12, 989.4e12, 121e12, 362e12, None]
 
 
 def test_schedules():
