@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from tokenizers import Tokenizer
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import LlamaForCausalLM
@@ -115,12 +116,12 @@ class _Run:
         self.shards = Shards(options.shards)
         self.stop, self.schedule = plan(options, self.shards.manifest)
         self.device_batch = device_batch(options, self.ranks)
+        config = language_model.configuration(options.model or options.init_from, self.shards.manifest, options.rope_theta)
+        if options.init_from:
+            _check_tokenizer(Path(options.init_from), self.shards)
         if self.rank == 0:
             decisive = {name: value for name, value in asdict(options).items() if name not in _FREE}
             claim(self.output, decisive | {"shards": fingerprint(self.shards.manifest)})
-            checkpoints.remove_cut_short(self.output / "checkpoints")
-        dist.barrier()
-        config = language_model.configuration(options.model or options.init_from, self.shards.manifest, options.rope_theta)
         self.model = language_model.shard(config, device, options.activation_checkpointing, options.compile)
         self.optimizer = _optimizer(self.model, options.weight_decay, device)
         self.progress = self._begin()
@@ -132,16 +133,22 @@ class _Run:
             print(f"{language_model.describe(config)}; {self.schedule.steps} steps, from step {self.progress.step}", flush=True)
 
     def _begin(self) -> Progress:
-        if found := checkpoints.whole(self.output / "checkpoints"):
-            return checkpoints.load(found[-1], self.model, self.optimizer)
-        source, tokenizer = Path(self.options.init_from), self.shards.manifest.tokenizer
-        if self.options.init_from and (made := _tokenizer_of(source)) not in ("", tokenizer):
-            raise ValueError(f"{source} was trained with the tokenizer {made}, the shards are of {tokenizer}; expected the same")
-        if self.options.init_from and checkpoints.is_checkpoint(source):
-            checkpoints.load_weights(source, self.model)
+        last = [self._last_checkpoint()]
+        dist.broadcast_object_list(last)  # all go on from the same one; a machine that does not see it fails
+        if last[0] is not None:
+            return checkpoints.load(last[0], self.model, self.optimizer)
+        source = self.options.init_from
+        if source and checkpoints.is_checkpoint(Path(source)):
+            checkpoints.load_weights(Path(source), self.model)
         else:
-            language_model.initialise(self.model, self.options.init_from, self.options.seed)
-        return Progress(tokenizer=tokenizer)
+            language_model.initialise(self.model, source, self.options.seed)
+        return Progress(tokenizer=self.shards.manifest.tokenizer)
+
+    def _last_checkpoint(self) -> Path | None:
+        if self.rank:
+            return None
+        checkpoints.remove_cut_short(self.output / "checkpoints")
+        return next(reversed(checkpoints.whole(self.output / "checkpoints")), None)
 
     def train(self) -> Path:
         options, folder = self.options, self.output / "checkpoints"
@@ -257,12 +264,21 @@ def _optimizer(model: LlamaForCausalLM, weight_decay: float, device: torch.devic
     return torch.optim.AdamW(groups, betas=_BETAS, fused=device.type == "cuda")
 
 
-def _tokenizer_of(source: Path) -> str:
-    """SHA-256 of the tokenizer that a checkpoint or model directory was trained with, '' where it does not tell."""
+def _check_tokenizer(source: Path, shards: Shards) -> None:
+    """Raises ValueError where the ids that a checkpoint or model directory was trained on mean something else in the shards.
+
+    A Hugging Face directory's tokenizer may lack tokens that the shards' has besides, such as ours.
+    """
+    wanted = shards.manifest.tokenizer
     if checkpoints.is_checkpoint(source):
-        return checkpoints.progress_of(source).tokenizer
-    path = source / "tokenizer.json"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        same = checkpoints.progress_of(source).tokenizer == wanted
+    elif (path := source / "tokenizer.json").is_file():
+        theirs, ours = Tokenizer.from_file(str(path)).get_vocab(), Tokenizer.from_str(shards.tokenizer().decode()).get_vocab()
+        same = all(ours.get(token) == number for token, number in theirs.items())
+    else:
+        raise FileNotFoundError(f"{source} is no checkpoint of ours and has no tokenizer.json; expected one of them")
+    if not same:
+        raise ValueError(f"{source} was trained with another tokenizer than the shards' (SHA-256 {wanted}); expected the same ids")
 
 
 def _told(progress: Progress) -> dict[str, Any]:

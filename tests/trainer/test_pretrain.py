@@ -278,11 +278,32 @@ def test_the_next_phase_goes_on_with_longer_sequences_and_another_rope(trained, 
     assert log(tmp_path / "out")[-1]["step"] == 3
 
 
-def test_another_tokenizer_is_refused(trained, shards, tmp_path):
+def test_another_tokenizer_is_refused_and_one_that_lacks_our_tokens_is_not(trained, shards, tmp_path):
     shutil.copytree(trained / "model", tmp_path / "model")
-    (tmp_path / "model" / "tokenizer.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"was trained with the tokenizer .* expected the same"):
-        pretrain.train(Options(shards=str(shards), output=str(tmp_path / "out"), init_from=str(tmp_path / "model"), batch=8))
+    given = Options(shards=str(shards), output=str(tmp_path / "out"), init_from=str(tmp_path / "model"), batch=8, steps=1, workers=0)
+    path = tmp_path / "model" / "tokenizer.json"
+    told = json.loads(path.read_text())
+    lacking = told | {"added_tokens": told["added_tokens"][:-1]}
+    del lacking["model"]["vocab"][told["added_tokens"][-1]["content"]]
+    path.write_text(json.dumps(lacking, indent=3))
+    pretrain.train(given)
+    vocabulary = lacking["model"]["vocab"]
+    vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
+    path.write_text(json.dumps(lacking))
+    with pytest.raises(ValueError, match="was trained with another tokenizer"):
+        pretrain.train(given)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="no checkpoint of ours and has no tokenizer"):
+        pretrain.train(given)
+
+
+def test_a_checkpoint_of_another_tokenizer_is_refused(trained, shards, tmp_path):
+    start = tmp_path / "step-00000012"
+    shutil.copytree(trained / "checkpoints" / start.name, start)
+    (start / "state.json").write_text(json.dumps(checkpoints.progress_of(start)._replace(tokenizer="0" * 64)._asdict()))
+    with pytest.raises(ValueError, match="was trained with another tokenizer"):
+        pretrain.train(Options(shards=str(shards), output=str(tmp_path / "out"), init_from=str(start), batch=8))
+    assert not (tmp_path / "out").exists(), "the folder is free for another attempt"
 
 
 # ---- what cannot be run
