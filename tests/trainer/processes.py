@@ -22,7 +22,11 @@ def start(program: Sequence[str], processes: int = 1) -> subprocess.Popen[str]:
 def run(program: Sequence[str], processes: int = 1) -> str:
     """What it printed."""
     process = start(program, processes)
-    told, errors = process.communicate(timeout=300)
+    try:
+        told, errors = process.communicate(timeout=500)
+    except subprocess.TimeoutExpired:
+        kill(process)
+        raise
     assert process.returncode == 0, errors[-3000:]
     return told
 
