@@ -59,6 +59,7 @@ class DropLowest(beam.PTransform):
     A document is rejected when its score is below the threshold that ``ScoreHistogram.threshold`` finds over the whole input, so never more
     than ``share`` goes; ties at the threshold stay. A score of None is no score: such documents are kept. Both passes read the input, so a
     runner that materialises it (every runner, in front of a side input) holds the text: for large corpora filter where the text is read.
+    Records with more fields than a Document, told by the input's type, are kept with them.
     """
 
     share: float = 0.10  # of the scored files or bytes, 0 <= share < 1
@@ -76,9 +77,13 @@ class DropLowest(beam.PTransform):
         histogram = scored | "Select scores" >> beam.Map(_row, self.by, self.per) | "Count scores" >> beam.CombineGlobally(CountScores())
         split = scored | "Compare with threshold" >> beam.ParDo(
             _drop_below, beam.pvalue.AsSingleton(histogram | "Find thresholds" >> beam.Map(_thresholds, self.share)), self.per
-        ).with_output_types(Document, rejected=Rejected).with_outputs("rejected", main="kept")
+        ).with_output_types(_first(scored.element_type), rejected=Rejected).with_outputs("rejected", main="kept")
         nothing = scored | "Fail nothing" >> beam.FlatMap(lambda _: ())
         return Outcome(split.kept, split.rejected, nothing)
+
+
+def _first(pair: Any) -> Any:
+    return pair.tuple_types[0] if getattr(pair, "tuple_types", None) else Document
 
 
 def _group(document: Document, per: str) -> str:
