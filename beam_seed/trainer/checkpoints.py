@@ -45,15 +45,16 @@ def save(folder: Path, model: nn.Module, optimizer: Optimizer, progress: Progres
     if dist.get_rank() == 0:
         model.config.save_pretrained(temporary)  # type: ignore[union-attr,operator]
         (temporary / _STATE).write_text(json.dumps(progress._asdict(), indent=1))
-        _to_disk(temporary)
+        _to_disk(*temporary.iterdir(), temporary)
         os.replace(temporary, final)
+        _to_disk(folder)
         for old in whole(folder)[:-keep]:
             shutil.rmtree(old)
 
 
-def _to_disk(directory: Path) -> None:
+def _to_disk(*paths: Path) -> None:
     # A machine that loses power may keep the new name and not the contents.
-    for path in (*directory.iterdir(), directory):
+    for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
