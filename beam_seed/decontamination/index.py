@@ -28,6 +28,12 @@ Ids = npt.NDArray[np.int64]
 
 COPIED_SHARE = 0.5  # of a field's n-grams: a rewritten solution or a renamed function breaks 10 n-grams a word, seldom half of them
 
+TEMPLATE_ITEMS = 10
+"""Items that an n-gram tells of one by one. What more have is the benchmark's own template, such as a prompt's first sentence: it tells of
+the benchmark, and a list of a thousand items would tell nothing."""
+
+_TEMPLATE = "\0"  # in place of an item's name
+
 
 class Item(NamedTuple):
     """One text of a benchmark."""
@@ -91,15 +97,28 @@ class Index:
         return copied
 
     def evidence(self, grams: Ids) -> str:
-        """JSON that names each item of which a document has some of ``grams``, how many, and the first of them."""
+        """JSON that names each item of which a document has some of ``grams``, how many, and the first of them; most n-grams first.
+
+        N-grams of more than ``TEMPLATE_ITEMS`` items are told once for a benchmark, with the number of the items instead of their names.
+        """
         positions, fields = self.fields_of(grams)
-        hits: dict[int, list[int]] = {}
-        for item, gram in sorted(set(zip(self.field_items[fields].tolist(), grams[positions].tolist(), strict=True))):
-            hits.setdefault(item, []).append(gram)
-        told = [
-            {"benchmark": self.items[item][0], "item": self.items[item][1], "ngrams": len(own), "ngram": text_of(self.table, own[0])}
-            for item, own in hits.items()
-        ]
+        owners: dict[int, set[int]] = {}
+        for gram, item in zip(grams[positions].tolist(), self.field_items[fields].tolist(), strict=True):
+            owners.setdefault(gram, set()).add(item)
+        hits: dict[tuple[str, str], list[int]] = {}
+        templates: dict[str, set[int]] = {}
+        for gram, items in sorted(owners.items()):
+            if len(items) <= TEMPLATE_ITEMS:
+                for item in sorted(items):
+                    hits.setdefault(self.items[item], []).append(gram)
+                continue
+            for name in sorted({self.items[item][0] for item in items}):
+                hits.setdefault((name, _TEMPLATE), []).append(gram)
+                templates.setdefault(name, set()).update(item for item in items if self.items[item][0] == name)
+        told: list[dict[str, Any]] = []
+        for (name, item), own in sorted(hits.items(), key=lambda hit: (-len(hit[1]), hit[1][0])):
+            which = {"item": item} if item != _TEMPLATE else {"items": len(templates[name])}
+            told.append({"benchmark": name, **which, "ngrams": len(own), "ngram": text_of(self.table, own[0])})
         return json.dumps({"hits": told}, sort_keys=True, ensure_ascii=False)
 
     def pack(self) -> bytes:

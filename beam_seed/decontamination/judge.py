@@ -137,7 +137,7 @@ class Overlap(NamedTuple):
     benchmark: str
     items: int
     looked_for: int  # items that have an n-gram to look for
-    hit: int  # items that a dropped document shares an n-gram with
+    hit: int  # items that a dropped document shares an n-gram with, other than one of the benchmark's own template
     documents: int  # that were dropped for sharing one with an item
 
 
@@ -148,7 +148,8 @@ def overlaps(counts: Mapping[str, tuple[int, int]], evidence: Iterable[str]) -> 
     for told in evidence:
         own = json.loads(told)["hits"]
         for each in own:
-            hit[each["benchmark"]].add(each["item"])
+            if "item" in each:
+                hit[each["benchmark"]].add(each["item"])
         for name in {each["benchmark"] for each in own}:
             documents[name] += 1
     return [Overlap(name, *counts[name], len(hit[name]), documents[name]) for name in sorted(counts)]

@@ -64,7 +64,8 @@ def _because(fate: Fate, job: Job) -> Iterator[str]:
 def _hit(hit: Any) -> str:
     if not isinstance(hit, dict):
         return f"hit: {hit}"
-    return f"shares {hit.get('ngrams')} n-grams with {hit.get('benchmark')} {hit.get('item')}: {hit.get('ngram')}"
+    item = hit["item"] if "item" in hit else f"({hit.get('items')} items)"
+    return f"shares {hit.get('ngrams')} n-grams with {hit.get('benchmark')} {item}: {hit.get('ngram')}"
 
 
 def _twins(evidence: dict[str, Any]) -> Iterator[str]:

@@ -10,8 +10,10 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
+from beam_seed.decontamination import judge
 from beam_seed.decontamination.benchmarks import BenchmarkError
-from beam_seed.decontamination.index import Limits
+from beam_seed.decontamination.index import Ids, Index, Limits
+from beam_seed.decontamination.judge import Overlap, overlaps
 from beam_seed.decontamination.transforms import Decontaminate
 from beam_seed.records import Document, make_document
 
@@ -48,6 +50,20 @@ def test_boilerplate_is_kept_and_copies_never_are(benchmark: str) -> None:
     assert (rejected[0].stage, rejected[0].rule, rejected[0].measured, rejected[0].limit) == ("decontamination", "benchmark-overlap", 12, 0)
 
 
+def test_a_template_of_many_items_tells_of_the_benchmark_not_of_its_items(tmp_path: Path) -> None:
+    template = "Write a self contained function in Python that solves this problem: "
+    items = [{"id": f"T/{n}", "prompt": template + " ".join(f"word{n}_{k}" for k in range(20))} for n in range(11)]
+    (tmp_path / "bench.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    both = [make_document("a", "x", template), make_document("b", "x", items[3]["prompt"])]
+    rejected = (both | Decontaminate([str(tmp_path / "bench.jsonl")])).rejected
+    told = {record.repo: json.loads(record.evidence)["hits"] for record in rejected}
+    shared = {"benchmark": "bench", "items": 11, "ngram": "write a self contained function in python that solves this", "ngrams": 2}
+    assert told["a"] == [shared]
+    assert [hit.get("item") for hit in told["b"]] == ["T/3", None]
+    counts = {"bench": (11, 11), "other": (2, 1)}
+    assert overlaps(counts, [record.evidence for record in rejected]) == [Overlap("bench", 11, 11, 1, 2), Overlap("other", 2, 1, 0, 0)]
+
+
 @pytest.mark.parametrize("common", [5, 0])
 def test_what_few_have_is_no_boilerplate(benchmark: str, common: int) -> None:
     kept, rejected, _ = documents() | Decontaminate([benchmark], Limits(common=common))
@@ -55,10 +71,18 @@ def test_what_few_have_is_no_boilerplate(benchmark: str, common: int) -> None:
     assert len(kept) == 6
 
 
-def test_a_document_that_cannot_be_searched_fails_alone(benchmark: str) -> None:
-    broken = make_document("r9", "broken.py", "x")._replace(content=None)
-    kept, rejected, failed = [*documents(), broken] | Decontaminate([benchmark])
-    assert names(failed) == [("r9", "broken.py")]
+def test_a_document_that_cannot_be_searched_fails_alone(benchmark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(batch: list[Document], index: Index) -> list[Ids]:
+        if any(document.path == "broken.py" for document in batch):
+            raise RuntimeError("cannot be searched")
+        return whole_search(batch, index)
+
+    whole_search = judge.search
+    monkeypatch.setattr(judge, "search", search)
+    kept, rejected, failed = [*documents(), make_document("r9", "broken.py", "x")] | Decontaminate([benchmark])
+    assert [(record.path, record.stage, record.error) for record in failed] == [
+        ("broken.py", "decontamination", "RuntimeError: cannot be searched")
+    ]
     assert len(kept) + len(rejected) == len(documents())
 
 
