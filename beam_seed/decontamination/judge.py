@@ -124,6 +124,14 @@ def search(documents: Sequence[Document], index: Index) -> list[Ids]:
     return list(per_text(index.match([document.content.encode("utf-8", "surrogatepass") for document in documents])))
 
 
+def search_or_none(documents: Sequence[Document], index: Index) -> list[Ids]:
+    """The same, none for a document that cannot be searched: it has no vote, and fails when it is judged."""
+    try:
+        return search(documents, index)
+    except Exception:
+        return [NONE_COMMON] if len(documents) == 1 else [own for each in documents for own in search_or_none([each], index)]
+
+
 def make_judge(benchmarks: Sequence[str], limits: Limits) -> Judge:
     """A judge that reads the benchmarks where it is made; what many repositories have is not known to it, so nothing is boilerplate."""
     index = index_of(benchmarks, limits)

@@ -21,7 +21,7 @@ from beam_seed.decontamination.judge import (
     index_of,
     judge_contamination,
     repository_hash,
-    search,
+    search_or_none,
     votes,
 )
 from beam_seed.judge import judge_all
@@ -89,12 +89,8 @@ class _Vote(BatchDocuments):
 
     def pack(self, documents: list[Document], side_input: bytes) -> Iterator[KeyedBytes]:
         index = unpack_index(side_input)
-        # A document that cannot be searched fails when it is judged.
-        try:
-            found = search(documents, index)
-        except Exception:
-            return
-        yield from _by_partition(votes(((repository_hash(d.repo), own) for d, own in zip(documents, found, strict=True)), index))
+        found = zip(documents, search_or_none(documents, index), strict=True)
+        yield from _by_partition(votes(((repository_hash(document.repo), own) for document, own in found), index))
 
 
 class _Judge(BatchDocuments):
