@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import posixpath
 from collections.abc import Sequence
 
@@ -10,6 +12,8 @@ import pyarrow.parquet as pq
 
 from beam_seed import storage
 from beam_seed.storage import FileInfo
+
+_TAIL = 8  # bytes at a Parquet file's end: its footer's length, and its magic
 
 _ABOVE = 3  # a run's manifest lies up to so many folders above the tables of its corpora
 
@@ -20,9 +24,11 @@ def fingerprints(tables: Sequence[FileInfo]) -> dict[str, str]:
     scorers: set[str] = set()
     for info in tables:
         with storage.open_read(info.path) as file:
-            metadata = pq.ParquetFile(file).metadata
-        footers.update(repr(sorted(metadata.to_dict().items())).encode())
-        scorers |= _scorers(metadata)
+            scorers |= _scorers(pq.ParquetFile(file).metadata)
+            file.seek(-_TAIL, os.SEEK_END)
+            length = int.from_bytes(file.read(4), "little")
+            file.seek(-_TAIL - length, os.SEEK_END)
+            footers.update(file.read(length))
     manifests = sorted({digest for info in tables if (digest := _manifest(info.path))})
     found = {"tables": footers.hexdigest(), "manifest": ",".join(manifests), "scorer": ",".join(sorted(scorers))}
     return {name: value for name, value in found.items() if value}
@@ -35,7 +41,8 @@ def _scorers(metadata: pq.FileMetaData) -> set[str]:
         for place in range(metadata.num_columns):
             column = metadata.row_group(group).column(place)
             if column.path_in_schema == "scorer" and column.statistics is not None and column.statistics.has_min_max:
-                found |= {str(column.statistics.min), str(column.statistics.max)}
+                with contextlib.suppress(UnicodeDecodeError):  # of a stranger's table
+                    found |= {str(column.statistics.min), str(column.statistics.max)}
     return found - {""}
 
 
@@ -45,6 +52,5 @@ def _manifest(path: str) -> str:
     for _ in range(_ABOVE):
         folder = posixpath.dirname(folder)
         if folder and storage.exists(manifest := storage.join(folder, "manifest.json")):
-            with storage.open_read(manifest) as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            return storage.digest(manifest)[1]
     return ""

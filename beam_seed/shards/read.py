@@ -60,7 +60,7 @@ class Assembler:
     def _decoded(self, piece: Mapping[str, Any], tokens: list[int]) -> Decoded:
         text = self._tokenizer.decode(tokens)
         content = text if piece["form"] == FORMATTED else unescape(reassemble(text, piece["form"]))
-        return Decoded(*(piece[name] for name in Decoded._fields if name != "content"), content=content)
+        return Decoded._make([*(piece[name] for name in Decoded._fields[:-1]), content])
 
 
 def documents_of(sequences: Iterable[Mapping[str, Any]], tokenizer: ShardTokenizer) -> Iterator[Decoded]:

@@ -39,12 +39,12 @@ class Task(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a table holds. Fields of lists of pairs, so that records stay plain."""
+    """What a table holds."""
 
     table: Table
-    groups: list[tuple[int, int]]  # (rows, bytes of text) of each row group
-    sampled_bytes: int
-    sampled_tokens: int
+    groups: list[tuple[int, int]]  # (rows, bytes of text as the footer tells them) of each row group
+    read: tuple[int, int]  # of the row groups that were read: bytes as the footer tells them, bytes of the texts
+    sampled: tuple[int, int]  # of the documents that were tokenised: bytes, tokens
 
 
 class Plan(NamedTuple):
@@ -60,31 +60,34 @@ def measure(table: Table, source: Source, tokenizer: ShardTokenizer, seed: int) 
     groups = text_size(table.path, source)
     drawn = [draws(seed, "measure", table.number, number).share(0) for number in range(len(groups))]
     least = min(drawn, default=0.0)
-    size, tokens, start = 0, 0, 0
-    for (rows, _), share in zip(groups, drawn, strict=True):
+    told, read, size, tokens, start = 0, 0, 0, 0, 0
+    for (rows, held), share in zip(groups, drawn, strict=True):
         if share < _SAMPLED_GROUPS or share == least:
+            told += held
             for row in read_rows(table.path, source, start, start + rows, Counter()):
+                read += row.size
                 if row.number == start or draws(seed, "measure", row.id).share(0) < _SAMPLED_DOCUMENTS:
                     size += row.size
                     tokens += len(tokenizer.encode([row.text if source.formatted else escape(row.text)])[0])
         start += rows
-    return Measured(table, groups, size, tokens)
+    return Measured(table, groups, (told, read), (size, tokens))
 
 
 def make_plan(measured: Iterable[Measured], stage: Stage, group_tokens: int) -> Plan:
     """Factors and packing groups of a stage. Raises ValueError where a source is empty, see ``mixture.plan``."""
-    held: Counter[str] = Counter()
-    sampled: Counter[str] = Counter()
-    counted: Counter[str] = Counter()
-    for each in sorted(measured, key=lambda each: each[0][0]):
-        table, groups, size, tokens = each
-        held[table[1]] += sum(group[1] for group in groups)
-        sampled[table[1]] += size
-        counted[table[1]] += tokens
-    totals = {name: held[name] * counted[name] / sampled[name] if sampled[name] else float(counted[name]) for name in stage.sources}
+    sums = {name: [0] * 5 for name in stage.sources}
+    for (_, source, _), groups, read, sampled in measured:
+        for place, value in enumerate((sum(held for _, held in groups), *read, *sampled)):
+            sums[source][place] += value
+    totals = {name: _estimate(*values) for name, values in sums.items()}
     factors = solve_factors(stage, totals)
     expected = sum(factors[name] * totals[name] for name in factors)
     return Plan(factors, totals, max(1, math.ceil(expected / group_tokens)))
+
+
+def _estimate(held: int, told: int, read: int, size: int, tokens: int) -> float:
+    """Tokens: footers tell more or less than the texts have, and texts have more or less tokens a byte; both as in the sample."""
+    return held * (read / told) * (tokens / size) if told and size else float(tokens)
 
 
 def tasks(measured: Measured, group_tokens: int) -> Iterator[Task]:

@@ -96,7 +96,8 @@ class ShardTokenizer:
         numbers = list(map(int, ids))
         if numbers and numbers[-1] == self.end:
             numbers.pop()
-        texts, run = [], []
+        texts: list[str] = []
+        run: list[int] = []
         for number in numbers:
             if number in self._names:
                 texts += [self._decoded(run), self._names[number]]

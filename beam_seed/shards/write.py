@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,9 +83,8 @@ def write_shard(
 
 def shard_file(root: str, name: str, sequences: int) -> ShardFile:
     """The manifest's entry of a file that is written."""
-    with storage.open_read(storage.join(root, *name.split("/"))) as file:
-        digest: Any = hashlib.file_digest(file, "sha256")
-        return ShardFile(name, sequences, file.tell(), digest.hexdigest())
+    size, digest = storage.digest(storage.join(root, *name.split("/")))
+    return ShardFile(name, sequences, size, digest)
 
 
 def _in_order(spills: Sequence[str], counts: Sequence[int], first: int, last: int) -> Iterator[pa.Table]:
