@@ -16,6 +16,7 @@ COMMANDS = {
     "score": ("pipelines.score", "Parquet tables of files to their rows with quality, without the lowest"),
     "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "distill": ("pipelines.distill", "an oracle's judgement into a scorer: sample, label, train, evaluate, score"),
+    "train-tokenizer": ("pipelines.train_tokenizer", "a byte-level BPE tokenizer with our special tokens, from a sample of a corpus"),
     "shards": ("pipelines.shards", "corpora mixed, tokenised, packed and shuffled into training shards"),
     "why": ("pipelines.why", "the whole story of one file of a finished run"),
 }
