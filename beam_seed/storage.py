@@ -100,6 +100,15 @@ def read_json(path: str) -> Any:
         return json.loads(file.read())
 
 
+def move(path: str, target: str) -> None:
+    """Put a file in the place of ``target``, whether there is one or not; both are on one file system."""
+    if is_local(path):
+        os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+        os.replace(path, target)
+    else:
+        FileSystems.rename([path], [target])
+
+
 def delete_tree(path: str) -> None:
     """Delete ``path`` and all below it; no error where there is nothing. ``path`` is a name, never a pattern."""
     if is_local(path):

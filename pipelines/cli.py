@@ -18,6 +18,7 @@ COMMANDS = {
     "distill": ("pipelines.distill", "an oracle's judgement into a scorer: sample, label, train, evaluate, score"),
     "train-tokenizer": ("pipelines.train_tokenizer", "a byte-level BPE tokenizer with our special tokens, from a sample of a corpus"),
     "shards": ("pipelines.shards", "corpora mixed, tokenised, packed and shuffled into training shards"),
+    "remove": ("pipelines.remove", "repositories, files or owners taken out of finished shards, for good"),
     "why": ("pipelines.why", "the whole story of one file of a finished run"),
 }
 

@@ -140,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     job = check(options)
     with launch.alone(PROG, options.output):
-        launch.clear(options.output, "manifest.json", "shards/*.parquet", "_work/**", "*.pbtxt")
+        launch.clear(options.output, "manifest.json", "shards/*.parquet", "_work/**", "_removal/**", "removals/*.json", "*.pbtxt")
         job.tokenizer.save(storage.join(options.output, "tokenizer"))
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, job), beam_arguments, options.workers)
     if not status:
