@@ -14,6 +14,8 @@ from beam_seed import options as opt
 from beam_seed import storage
 from beam_seed.mixture.stage import Stage, load_stage, presets
 from beam_seed.shards.documents import UnusableTableError, text_size
+from beam_seed.shards.drift import check_baseline, find_drift, write_drift
+from beam_seed.shards.drift import told as told_drift
 from beam_seed.shards.inputs import fingerprints
 from beam_seed.shards.publish import close_books, make_manifest, total, write_manifest, write_statistics
 from beam_seed.shards.tables import Plan, Table
@@ -21,6 +23,7 @@ from beam_seed.shards.takedown import TOMBSTONES, Tombstones, tombstones_of
 from beam_seed.shards.tokenizer import ShardTokenizer
 from beam_seed.shards.transforms import PackSequences, TokenizeDocuments, WriteShards
 from beam_seed.statistics.collect import Statistics
+from beam_seed.statistics.drift import LIMIT
 from pipelines import launch
 from pipelines.tables import find_tables
 
@@ -45,6 +48,9 @@ class Options:
     group_tokens: int = opt.option(
         1 << 24, "Tokens that are packed together, in one worker's memory; raise it above about 50 billion tokens.", check=opt.positive
     )
+    baseline: str = opt.option("", "Other shards that this run's documents are compared with: drift.json, drift.html.", kind="read")
+    drift_limit: float = opt.option(LIMIT, "Distance of a column from the baseline's that is drift, from 0 to 1.", check=opt.proper_share)
+    fail_on_drift: bool = opt.option(False, "Whether drift fails the run: no manifest is written.")
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
@@ -72,10 +78,11 @@ def build(pipeline: beam.Pipeline, options: Options, job: Job) -> None:
     )
     written = sequences | "Shards" >> WriteShards(options.output, options.shards, stage.sequence_length)
     books = (AsSingleton(tokenised.plan), AsIter(tokenised.tallies), AsIter(sequences.tallies))
-    _ = written | "All shards" >> beam.combiners.ToList() | "Publish" >> beam.Map(_publish, options.output, stage, job.inputs, *books)
+    _ = written | "All shards" >> beam.combiners.ToList() | "Publish" >> beam.Map(_publish, options, stage, job.inputs, *books)
 
 
-def _publish(written: Sequence[Any], output: str, stage: Stage, inputs: Any, plan: Plan, tokenised: Any, packed: Any) -> None:
+def _publish(written: Sequence[Any], options: Options, stage: Stage, inputs: Any, plan: Plan, tokenised: Any, packed: Any) -> None:
+    output = options.output
     packed = list(packed)
     skipped = close_books(list(tokenised), packed, total(counts for _, counts in written))
     statistics = Statistics()
@@ -84,8 +91,19 @@ def _publish(written: Sequence[Any], output: str, stage: Stage, inputs: Any, pla
     tokenizer = ShardTokenizer.load(storage.join(output, "tokenizer"))
     manifest = make_manifest(written, skipped, plan, stage, tokenizer, inputs)
     write_statistics(output, statistics)
-    write_manifest(output, manifest)
+    write_manifest(output, manifest._replace(drift=_held_against(options)))
     storage.delete_tree(storage.join(output, "_work"))
+
+
+def _held_against(options: Options) -> str:
+    """Write the drift against the baseline; 'found', 'none', or '' without one. Raises RuntimeError where it must not be."""
+    if not options.baseline:
+        return ""
+    drift = find_drift(options.output, options.baseline, options.drift_limit)
+    write_drift(options.output, drift, options.baseline)
+    if drift.found and options.fail_on_drift:
+        raise RuntimeError(f"the documents are not like those of {options.baseline}: {'; '.join(told_drift(drift))}; see drift.html")
+    return "found" if drift.found else "none"
 
 
 def check(options: Options) -> Job:
@@ -106,6 +124,13 @@ def check(options: Options) -> Job:
         tombstones = tombstones_of([*options.tombstones, *([own] if storage.exists(own) else [])])
     except (ValueError, OSError) as error:
         raise opt.UsageError(PROG, f"argument --tombstones: {error}") from None
+    if options.baseline:
+        try:
+            check_baseline(options.baseline)
+        except ValueError as error:
+            raise opt.UsageError(PROG, f"argument --baseline: {error}") from None
+    elif options.fail_on_drift:
+        raise opt.UsageError(PROG, "argument --fail-on-drift: given without --baseline; expected the directory that is compared with")
     tables, inputs = _tables(stage)
     return Job(stage, tables, inputs, tokenizer, tombstones)
 
@@ -140,7 +165,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     job = check(options)
     with launch.alone(PROG, options.output):
-        launch.clear(options.output, "manifest.json", "shards/*.parquet", "_work/**", "_removal/**", "removals/*.json", "*.pbtxt")
+        launch.clear(
+            options.output, "manifest.json", "shards/*.parquet", "_work/**", "_removal/**", "removals/*.json", "*.pbtxt", "drift.*"
+        )
         job.tokenizer.save(storage.join(options.output, "tokenizer"))
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, job), beam_arguments, options.workers)
     if not status:
@@ -157,6 +184,8 @@ def _tell(manifest: Mapping[str, Any]) -> None:
     for name, skipped in manifest["skipped"].items():
         if skipped:
             print(f"  {name} skipped: " + ", ".join(f"{count:,} {reason}" for reason, count in skipped.items()))
+    if manifest["drift"]:
+        print(f"  drift: {manifest['drift']}, see drift.html")
     if manifest["tokenizer_added"]:
         print(f"  added to the tokenizer: {', '.join(manifest['tokenizer_added'])}")
     if not manifest["tokenizer_exact"]:

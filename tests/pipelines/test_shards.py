@@ -286,3 +286,25 @@ def test_a_column_that_is_missing_is_named(arguments: list[str], tmp_path: Path,
         cli.main([*arguments, "--without=commits", f"--source=code={tmp_path / 't.parquet'}", f"--output={tmp_path / 'out'}"])
     assert "source 'code'" in (told := capsys.readouterr().err)
     assert "column 'content' is missing; found text; expected text" in told
+
+
+def test_drift_from_another_run_is_told_and_can_fail(
+    run: Path, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*arguments, f"--baseline={run}", "--workers=1"]
+    assert cli.main([*command, f"--output={tmp_path / 'same'}", "--fail-on-drift"]) == 0
+    assert manifest(tmp_path / "same")["drift"] == "none"
+    other = [*command, "--without=commits", f"--output={tmp_path / 'other'}", "--drift-limit=0.005"]
+    assert cli.main([*other, "--fail-on-drift"]) == 1
+    assert "the documents are not like those of" in capsys.readouterr().err
+    assert not (tmp_path / "other" / "manifest.json").exists()
+    assert cli.main(other) == 0
+    assert manifest(tmp_path / "other")["drift"] == "found"
+    told = json.loads((tmp_path / "other" / "drift.json").read_text())
+    assert "source" in {column["column"] for column in told["columns"] if column["over"]}
+    page = (tmp_path / "other" / "drift.html").read_text()
+    assert "commits" in page
+    assert "L-infinity" in page
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, f"--baseline={tmp_path}", f"--output={tmp_path / 'x'}"])
+    assert "argument --baseline: no " in capsys.readouterr().err
