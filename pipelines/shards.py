@@ -46,7 +46,7 @@ class Options:
         [], "Files of what was taken down and must not come back; those of the output are honoured anyway.", kind="read"
     )
     group_tokens: int = opt.option(
-        1 << 24, "Tokens that are packed together, in one worker's memory; raise it above about 50 billion tokens.", check=opt.positive
+        1 << 24, "Tokens that are packed together, in one worker's memory; raise it above about 20 billion tokens.", check=opt.positive
     )
     baseline: str = opt.option("", "Other shards that this run's documents are compared with: drift.json, drift.html.", kind="read")
     drift_limit: float = opt.option(LIMIT, "Distance of a column from the baseline's that is drift, from 0 to 1.", check=opt.proper_share)
@@ -149,7 +149,7 @@ def _tables(stage: Stage) -> tuple[list[Table], dict[str, dict[str, str]]]:
     tables: list[Table] = []
     inputs = {}
     for name, source in stage.sources.items():
-        found = find_tables(PROG, source.input, ())
+        found = find_tables(PROG, source.input, (), "--source")
         try:
             for info in found:
                 text_size(info.path, source)

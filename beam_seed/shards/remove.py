@@ -67,20 +67,32 @@ class Rewritten(NamedTuple):
 
 def scan(root: str, shard: ShardFile, tombstones: Tombstones, tokenizer: ShardTokenizer) -> Iterator[tuple[Name, str | Part]]:
     """Documents of a shard that are to go, and why; of formatted ones that lie in several sequences the parts, see :func:`decide`."""
+    if not tombstones.reads_texts:
+        for pieces in _pieces(root, shard):
+            for piece in pieces:
+                if why := tombstones.holds(*_who(piece)):
+                    yield _name(piece), why
+        return
     for group in _row_groups(root, shard):
         for pieces, tokens in zip(group["pieces"].to_pylist(), _matrix(group), strict=True):
-            place = 0
-            for piece in pieces:
-                name = piece["source"], piece["id"], piece["epoch"]
-                own = tokens[place : place + piece["length"]]
-                place += piece["length"]
-                who = piece["repo"], piece["path"], piece["sha256"] or b""
-                read = piece["form"] == FORMATTED and tombstones.reads_texts
-                whole = piece["length"] == piece["total"]
-                if why := tombstones.holds(*who, tokenizer.decode(own) if read and whole else None):
-                    yield name, why
+            for piece, own in _with_tokens(pieces, tokens):
+                read, whole = piece["form"] == FORMATTED, piece["length"] == piece["total"]
+                if why := tombstones.holds(*_who(piece), tokenizer.decode(own) if read and whole else None):
+                    yield _name(piece), why
                 elif read and not whole:
-                    yield name, Part(piece["start"], piece["total"], *who, own.astype("<i4").tobytes())
+                    yield _name(piece), Part(piece["start"], piece["total"], *_who(piece), own.astype("<i4").tobytes())
+
+
+def _who(piece: Mapping[str, Any]) -> tuple[str, str, bytes]:
+    return piece["repo"], piece["path"], piece["sha256"] or b""
+
+
+def _with_tokens(pieces: Sequence[dict[str, Any]], tokens: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+    """The pieces of a sequence, each with its own of the sequence's tokens."""
+    place = 0
+    for piece in pieces:
+        yield piece, tokens[place : place + piece["length"]]
+        place += piece["length"]
 
 
 def decide(parts: Sequence[Part], tombstones: Tombstones, tokenizer: ShardTokenizer) -> str:
@@ -121,19 +133,18 @@ def rewrite(root: str, shard: ShardFile, first: int, why: Mapping[Name, str], pa
 def _without(group: pa.Table, rows: Sequence[int], why: Mapping[Name, str], padding: int, first: int, found: list[Removed]) -> pa.Table:
     tokens, pieces, ids = _matrix(group).copy(), group["pieces"].to_pylist(), group["id"].to_pylist()
     for row in rows:
-        kept, place, filled = [], 0, 0
+        kept, filled = [], 0
         old = tokens[row].copy()
         tokens[row] = padding
-        for piece in pieces[row]:
+        for piece, own in _with_tokens(pieces[row], old):
             length = piece["length"]
             if reason := why.get(_name(piece)):
                 told = [piece[name] for name in ("source", "id", "epoch", "repo", "path")]
                 found.append(Removed._make([first + row, ids[row].hex(), *told, length, reason]))
             else:
-                tokens[row, filled : filled + length] = old[place : place + length]
+                tokens[row, filled : filled + length] = own
                 filled += length
                 kept.append(piece)
-            place += length
         pieces[row] = kept
     return pa.table([group["id"], list_column(tokens), pa.array(pieces, pa.list_(PIECE))], schema=SEQUENCES)
 

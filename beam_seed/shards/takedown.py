@@ -75,9 +75,10 @@ class Tombstones:
         if formatted is not None and (self.paths or self.digests):
             names = [*names, *files_in(formatted)]
         for name, digest in names:
-            for full in (f"{repo}/{name}", name):
-                if full in self.paths:
-                    return f"paths: {full}"
+            # A formatted text may name its files with the repository, or within it.
+            full = name if name.startswith(f"{repo}/") else f"{repo}/{name}"
+            if full in self.paths:
+                return f"paths: {full}"
             if digest in self.digests:
                 return f"digests: {digest}"
         return ""
