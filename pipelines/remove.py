@@ -1,4 +1,4 @@
-"""``beam-seed remove``: repositories, files, contents or owners taken out of finished shards, for good."""
+"""``beam-seed remove``: repositories, files, contents or owners taken out of finished shards, or of a corpus, for good."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from apache_beam.pvalue import AsIter
 
 from beam_seed import options as opt
 from beam_seed import storage
+from beam_seed.curation.remove_rows import RemovedRow, remove_rows, update_manifest
 from beam_seed.shards.format import ShardFile
 from beam_seed.shards.publish import read_manifest
 from beam_seed.shards.read import Name
@@ -29,7 +30,7 @@ _LISTS = ("repos", "paths", "digests", "authors")
 
 @dataclass(frozen=True)
 class Options:
-    """Take documents out of finished shards: beam-seed remove DIR --repos=FILE. What is removed becomes padding."""
+    """Take documents out of finished shards (they become padding) or of a folder of a corpus: beam-seed remove DIR --repos=FILE."""
 
     repos: str = opt.option("", "File of names of repositories, one a line.", kind="read")
     paths: str = opt.option("", "File of paths: repository, '/', path in it; one a line.", kind="read")
@@ -51,6 +52,42 @@ def build(pipeline: beam.Pipeline, root: str, options: Options, tombstones: Tomb
         | "Rewrite" >> beam.Map(_rewrite, root, padding, not options.report_only, AsIter(scanned.names), AsIter(decided))
     )
     _ = rewritten | "All shards" >> beam.combiners.ToList() | "Publish" >> beam.Map(_publish, root, tombstones, options.report_only)
+
+
+def build_rows(pipeline: beam.Pipeline, root: str, options: Options, tombstones: Tombstones) -> None:
+    """Add the job that takes rows out of a corpus to ``pipeline``."""
+    files = [info.path for info in storage.match(storage.join(storage.escape(root), "*.parquet"))]
+    removed = (
+        pipeline
+        | "Files" >> beam.Create(files)
+        | "Spread files" >> beam.Reshuffle()
+        | "Remove rows" >> beam.Map(remove_rows, tombstones, not options.report_only)
+    )
+    _ = removed | "All files" >> beam.combiners.ToList() | "Tell" >> beam.Map(_publish_rows, root, tombstones, options.report_only)
+
+
+def _publish_rows(found: Sequence[Sequence[Any]], root: str, tombstones: Tombstones, report_only: bool) -> None:
+    rows = sorted(RemovedRow(*row) for rows in found for row in rows)
+    number = len(storage.match(storage.join(storage.escape(root), "removals", "[0-9]*.json")))
+    entry = _entry(tombstones, _report_name(number, report_only)) | {"documents": len(rows), "files": sorted({row.file for row in rows})}
+    storage.write_json(storage.join(root, *entry["report"].split("/")), entry | {"found": [row._asdict() for row in rows]})
+    if not report_only:
+        update_manifest(root, entry)
+
+
+def _entry(tombstones: Tombstones, report: str) -> dict[str, Any]:
+    """What a manifest and a report say of a removal besides its figures."""
+    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"at": at, "asked": told_tombstones(tombstones), "report": report}
+
+
+def _report_name(number: int, report_only: bool) -> str:
+    return "removals/report.json" if report_only else f"removals/{number:05d}.json"
+
+
+def _known(root: str) -> Tombstones:
+    path = storage.join(root, TOMBSTONES)
+    return Tombstones.read(path) if storage.exists(path) else Tombstones()
 
 
 class _WithTokenizer(beam.DoFn):
@@ -85,16 +122,12 @@ def _publish(rewritten: Sequence[Any], root: str, tombstones: Tombstones, report
     shards = [Rewritten(ShardFile(*file), [Removed(*each) for each in found], *counts) for file, found, *counts in rewritten]
     shards.sort(key=lambda shard: shard.file.path)
     manifest = read_manifest(root)
-    number = len(manifest.removed)
-    name = "removals/report.json" if report_only else f"removals/{number:05d}.json"
-    told = {"at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "asked": told_tombstones(tombstones), "report": name}
-    changed = without_removed(manifest, shards, told)
+    name = _report_name(len(manifest.removed), report_only)
+    changed = without_removed(manifest, shards, _entry(tombstones, name))
     found = [removed._asdict() | {"shard": shard.file.path} for shard in shards for removed in shard.found]
     storage.write_json(storage.join(root, *name.split("/")), changed.removed[-1] | {"found": found})
     if not report_only:
-        own = storage.join(root, TOMBSTONES)
-        known = Tombstones.read(own) if storage.exists(own) else Tombstones()
-        publish(root, changed, [shard.file.path for shard in shards if shard.found], known | tombstones)
+        publish(root, changed, [shard.file.path for shard in shards if shard.found], _known(root) | tombstones)
 
 
 def check(options: Options) -> Tombstones:
@@ -122,24 +155,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise opt.UsageError(PROG, f"no directory given; expected {PROG} DIR --repos=FILE, where DIR is what beam-seed shards wrote")
     tombstones = check(options)
     with launch.alone(PROG, root):
-        try:
-            if recover(root):
-                print("a removal that was cut short is finished")
-            read_manifest(root)
-        except ValueError as error:
-            raise opt.UsageError(PROG, str(error)) from None
-        status = launch.run(PROG, lambda pipeline: build(pipeline, root, options, tombstones), beam_arguments, options.workers)
+        if storage.match(storage.join(storage.escape(root), "*.parquet")):
+            job = build_rows
+            if not options.report_only:
+                (_known(root) | tombstones).write(storage.join(root, TOMBSTONES))
+        else:
+            job = build
+            _prepare(root)
+        status = launch.run(PROG, lambda pipeline: job(pipeline, root, options, tombstones), beam_arguments, options.workers)
     if not status:
         _tell(root, options.report_only)
     return status
 
 
+def _prepare(root: str) -> None:
+    try:
+        if recover(root):
+            print("a removal that was cut short is finished")
+        read_manifest(root)
+    except ValueError as error:
+        raise opt.UsageError(PROG, str(error)) from None
+
+
 def _tell(root: str, report_only: bool) -> None:
-    name = "removals/report.json" if report_only else str(read_manifest(root).removed[-1]["report"])
-    told = storage.read_json(storage.join(root, *name.split("/")))
-    done = "found" if report_only else "removed"
-    places = f"{told['sequences']:,} sequences of {len(told['shards'])} shards"
-    print(f"{done} {told['documents']:,} documents, {told['tokens']:,} tokens in {places}: {storage.join(root, *name.split('/'))}")
+    reports = storage.match(storage.join(storage.escape(root), "removals", "report.json" if report_only else "[0-9]*.json"))
+    told = storage.read_json(reports[-1].path)
+    places = f"{told['sequences']:,} sequences of {len(told['shards'])} shards" if "shards" in told else f"{len(told['files'])} files"
+    print(f"{'found' if report_only else 'removed'} {told['documents']:,} documents in {places}: {reports[-1].path}")
 
 
 if __name__ == "__main__":

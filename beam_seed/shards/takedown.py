@@ -75,8 +75,8 @@ class Tombstones:
         if formatted is not None and (self.paths or self.digests):
             names = [*names, *files_in(formatted)]
         for name, digest in names:
-            # A formatted text may name its files with the repository, or within it.
-            full = name if name.startswith(f"{repo}/") else f"{repo}/{name}"
+            # A formatted text may name its files with the repository, or within it; the path of a page begins with '/'.
+            full = name if name.startswith(f"{repo}/") else f"{repo}/{name.removeprefix('/')}"
             if full in self.paths:
                 return f"paths: {full}"
             if digest in self.digests:

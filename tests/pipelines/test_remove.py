@@ -237,3 +237,40 @@ def test_command_lines_that_cannot_be_run(command: list[str], message: str, tmp_
     with pytest.raises(SystemExit):
         cli.main([each.format(empty=tmp_path / "empty", list=tmp_path / "list") for each in command])
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "run" / "corpora" / "file_level"
+    folder.mkdir(parents=True)
+    code = [{"repo": f"o{n % 3}/r", "path": f"f{n}.py", "content": text(n), "stars": n} for n in range(20)]
+    texts = [formatted("o9/r", {"a.py": "x\n"}), formatted("o9/r", {"b.py": "y\n"})]
+    pq.write_table(pa.Table.from_pylist(code), folder / "a.parquet", row_group_size=6)
+    pq.write_table(pa.table({"repo": ["o9/r", "o9/r"], "path": ["c1", "c2"], "content": texts}), folder / "b.parquet")
+    pq.write_table(pa.table({"other": [1, 2]}), folder / "c.parquet")
+    files = [{"path": f"corpora/file_level/{path.name}", "size": 0, "sha256": ""} for path in sorted(folder.glob("*.parquet"))]
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps({"corpora": {"file_level": files}, "kept": 22}))
+    return folder
+
+
+def test_rows_go_from_just_the_files_of_a_corpus_that_hold_them(corpus: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in corpus.glob("*.parquet")}
+    old = pq.read_table(corpus / "a.parquet")
+    wanted = {"authors": ["O1"], "digests": [hashlib.sha256(text(5).encode()).hexdigest(), hashlib.sha256(b"y\n").hexdigest()]}
+    assert take_out(corpus, tmp_path, "--report-only", **wanted) == 0
+    assert {path.name: path.read_bytes() for path in corpus.glob("*.parquet")} == before
+    assert take_out(corpus, tmp_path, **wanted) == 0
+    kept = [row for row in old.to_pylist() if row["repo"] != "o1/r" and row["path"] != "f5.py"]
+    assert pq.read_table(corpus / "a.parquet").to_pylist() == kept
+    assert pq.read_table(corpus / "a.parquet").schema == old.schema
+    assert pq.read_table(corpus / "b.parquet")["path"].to_pylist() == ["c1"]
+    assert (corpus / "c.parquet").read_bytes() == before["c.parquet"]
+    run = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert run["kept"] == 22
+    assert [entry["documents"] for entry in run["removed"]] == [20 - len(kept) + 1]
+    for entry in run["corpora"]["file_level"]:
+        data = (tmp_path / "run" / entry["path"]).read_bytes()
+        assert (entry["size"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    report = json.loads((corpus / "removals" / "00000.json").read_text())
+    assert {found["why"].split(":")[0] for found in report["found"]} == {"authors", "digests"}
+    assert json.loads((corpus / "tombstones.json").read_text())["authors"] == ["o1"]
