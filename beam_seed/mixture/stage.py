@@ -22,7 +22,7 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -85,31 +85,35 @@ def load_stage(name: str, inputs: Mapping[str, Sequence[str]] | None = None, wit
 
     Raises ValueError that names the key, what was found and what is expected, and the file system's error where there is no such file.
     """
-    if name in presets():
-        text = (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
-    elif "/" not in name and not name.endswith((".yaml", ".yml", ".json")):
-        raise ValueError(f"no stage {name!r}; expected one of {', '.join(presets())}, or a YAML file")
-    else:
-        with storage.open_read(name) as file:
-            text = file.read(1 << 20).decode("utf-8", "replace")
     try:
-        found = yaml.safe_load(text)
+        found = yaml.safe_load(_stage_text(name))
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{name} is no YAML: {' '.join(str(error).split())}") from None
     stage = stage_of(found, name)
-    sources = dict(stage.sources)
-    for each in (*(inputs or {}), *without):
-        if each not in sources:
-            raise ValueError(f"{name} has no source {each!r}; found {', '.join(sources)}")
-    for each, paths in (inputs or {}).items():
-        sources[each] = dataclasses.replace(sources[each], input=tuple(paths))
-    left = {each: source for each, source in sources.items() if each not in without}
-    if not left:
+    inputs = inputs or {}
+    for each in (*inputs, *without):
+        if each not in stage.sources:
+            raise ValueError(f"{name} has no source {each!r}; found {', '.join(stage.sources)}")
+    sources = {
+        each: dataclasses.replace(source, input=tuple(inputs.get(each, source.input)))
+        for each, source in stage.sources.items()
+        if each not in without
+    }
+    if not sources:
         raise ValueError(f"{name}: every source is left out; expected one at least")
-    for each, source in left.items():
+    for each, source in sources.items():
         if not source.input:
             raise ValueError(f"{name}: source {each!r} has no input; give --source={each}=PATH, or leave it out by --without={each}")
-    return dataclasses.replace(stage, sources=left)
+    return dataclasses.replace(stage, sources=sources)
+
+
+def _stage_text(name: str) -> str:
+    if name in presets():
+        return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+    if "/" not in name and not name.endswith((".yaml", ".yml", ".json")):
+        raise ValueError(f"no stage {name!r}; expected one of {', '.join(presets())}, or a YAML file")
+    with storage.open_read(name) as file:
+        return file.read(1 << 20).decode("utf-8", "replace")
 
 
 def stage_of(found: Any, name: str = "stage") -> Stage:
@@ -123,15 +127,22 @@ def stage_of(found: Any, name: str = "stage") -> Stage:
     stage = Stage(
         **values | {"sources": {_source_name(each, name): _source(own, f"{name}: sources.{each}") for each, own in sources.items()}}
     )
-    for key, most in (("fim_rate", 1.0), ("fim_spm", 1.0), ("sequence_length", math.inf), ("max_epochs", math.inf), ("tokens", math.inf)):
+    for key, wanted, holds in _RANGES:
         value = getattr(stage, key)
-        least = 0.0 if most == 1 else 2.0 if key == "sequence_length" else math.ulp(0.0)
-        if value is not None and not least <= value <= most:
-            wanted = "a share from 0 to 1" if most == 1 else "2 tokens or more" if key == "sequence_length" else "a number above 0"
+        if value is not None and not holds(value):
             raise ValueError(f"{name}: {key} is {value!r}; expected {wanted}")
     if stage.tokens is not None and not any(source.weight is not None for source in stage.sources.values()):
         raise ValueError(f"{name}: tokens is {stage.tokens!r}, but no source has a weight; expected one, or no tokens in all")
     return stage
+
+
+_RANGES: list[tuple[str, str, Callable[[float], bool]]] = [
+    ("fim_rate", "a share from 0 to 1", lambda value: 0 <= value <= 1),
+    ("fim_spm", "a share from 0 to 1", lambda value: 0 <= value <= 1),
+    ("sequence_length", "2 tokens or more", lambda value: value >= 2),
+    ("max_epochs", "a number above 0", lambda value: value > 0),
+    ("tokens", "a number above 0", lambda value: value > 0),
+]
 
 
 def _source_name(name: Any, stage: str) -> str:

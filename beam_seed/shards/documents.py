@@ -19,7 +19,7 @@ from beam_seed.mixture.plan import copies
 from beam_seed.mixture.stage import Source
 from beam_seed.records import document_id
 from beam_seed.shards.takedown import Tombstones
-from beam_seed.shards.tokenizer import I32, ShardTokenizer
+from beam_seed.shards.tokenizer import I32
 from beam_seed.special_tokens import escape
 
 FORMATTED = "formatted"
@@ -219,8 +219,3 @@ def tokenised(copies_: Sequence[Copy], tokens: Sequence[I32], source: str, table
     }
     arrays = [columns[field.name] if field.name == "tokens" else pa.array(columns[field.name], field.type) for field in TOKENISED]
     return pa.table(arrays, schema=TOKENISED), np.array([each.below(0, groups) for each in drawn], np.int64)
-
-
-def sample_rate(tokenizer: ShardTokenizer, copies_: Sequence[Copy]) -> tuple[int, int]:
-    """``(bytes, tokens)`` of some copies: what a source's tokens are estimated by."""
-    return sum(copy.row.size for copy in copies_), sum(map(len, tokenizer.encode([copy.text for copy in copies_])))

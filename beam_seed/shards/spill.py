@@ -54,7 +54,7 @@ def read_spills(paths: Iterable[str], numbers: Sequence[int], schema: pa.Schema)
     spills = [Spill(path) for path in paths]
     try:
         for number in numbers:
-            yield pa.Table.from_batches([batch for spill in spills for batch in spill.read(number)], schema=None if spills else schema)
+            yield pa.Table.from_batches([batch for spill in spills for batch in spill.read(number)], schema=schema)
     finally:
         for spill in spills:
             spill.close()
