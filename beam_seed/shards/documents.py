@@ -197,25 +197,25 @@ def batches(found: Iterator[Copy]) -> Iterator[list[Copy]]:
 
 
 def tokenised(copies_: Sequence[Copy], tokens: Sequence[I32], source: str, table: int, seed: int, groups: int) -> tuple[pa.Table, Any]:
-    """A TOKENISED table of encoded copies, and the packing group of each."""
+    """A TOKENISED table of encoded copies in the order of their packing groups, and the group of each row."""
     drawn = [draws(seed, "pack", source, copy.row.id, copy.epoch) for copy in copies_]
-    offsets = np.concatenate([[0], np.cumsum([len(each) for each in tokens])]).astype(np.int32)
-    columns = {
-        "id": [copy.row.id for copy in copies_],
-        "source": [source] * len(copies_),
-        "repo": [copy.row.repo for copy in copies_],
-        "path": [copy.row.path for copy in copies_],
-        "language": [copy.row.language for copy in copies_],
-        "epoch": [copy.epoch for copy in copies_],
-        "form": [copy.form for copy in copies_],
-        "sha256": [copy.row.sha256 for copy in copies_],
-        "size": [copy.row.size for copy in copies_],
-        "license": [copy.row.license for copy in copies_],
-        "quality": [copy.row.quality for copy in copies_],
-        "order": [each.words[1] for each in drawn],
-        "table": [table] * len(copies_),
-        "row": [copy.row.number for copy in copies_],
-        "tokens": pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate([np.empty(0, np.int32), *tokens]))),
+    group = np.array([each.below(0, groups) for each in drawn], np.int64)
+    order = np.argsort(group, kind="stable")
+    rows = [(copies_[place], drawn[place].words[1]) for place in order.tolist()]
+    ordered = [tokens[place] for place in order.tolist()]
+    columns: dict[str, list[Any]] = {
+        name: [getattr(copy.row, name) for copy, _ in rows]
+        for name in ("id", "repo", "path", "language", "sha256", "size", "license", "quality")
     }
-    arrays = [columns[field.name] if field.name == "tokens" else pa.array(columns[field.name], field.type) for field in TOKENISED]
-    return pa.table(arrays, schema=TOKENISED), np.array([each.below(0, groups) for each in drawn], np.int64)
+    columns |= {
+        "source": [source] * len(rows),
+        "epoch": [copy.epoch for copy, _ in rows],
+        "form": [copy.form for copy, _ in rows],
+        "order": [word for _, word in rows],
+        "table": [table] * len(rows),
+        "row": [copy.row.number for copy, _ in rows],
+    }
+    offsets = np.concatenate([[0], np.cumsum([len(each) for each in ordered])]).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate([np.empty(0, np.int32), *ordered])))
+    arrays = [lists if field.name == "tokens" else pa.array(columns[field.name], field.type) for field in TOKENISED]
+    return pa.table(arrays, schema=TOKENISED), group[order]

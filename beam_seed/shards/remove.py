@@ -22,7 +22,7 @@ from beam_seed.shards.documents import FORMATTED
 from beam_seed.shards.format import PIECE, SEQUENCES, Manifest, ShardFile
 from beam_seed.shards.publish import manifest_json, read_manifest, write_manifest
 from beam_seed.shards.read import Name
-from beam_seed.shards.sequences import Counts, add, count, list_column
+from beam_seed.shards.sequences import Counts, add, count, list_column, token_matrix
 from beam_seed.shards.takedown import TOMBSTONES, Tombstones
 from beam_seed.shards.tokenizer import ShardTokenizer
 from beam_seed.shards.write import NOTHING, shard_file
@@ -74,7 +74,7 @@ def scan(root: str, shard: ShardFile, tombstones: Tombstones, tokenizer: ShardTo
                     yield _name(piece), why
         return
     for group in _row_groups(root, shard):
-        for pieces, tokens in zip(group["pieces"].to_pylist(), _matrix(group), strict=True):
+        for pieces, tokens in zip(group["pieces"].to_pylist(), token_matrix(group), strict=True):
             for piece, own in _with_tokens(pieces, tokens):
                 read, whole = piece["form"] == FORMATTED, piece["length"] == piece["total"]
                 if why := tombstones.holds(*_who(piece), tokenizer.decode(own) if read and whole else None):
@@ -131,7 +131,7 @@ def rewrite(root: str, shard: ShardFile, first: int, why: Mapping[Name, str], pa
 
 
 def _without(group: pa.Table, rows: Sequence[int], why: Mapping[Name, str], padding: int, first: int, found: list[Removed]) -> pa.Table:
-    tokens, pieces, ids = _matrix(group).copy(), group["pieces"].to_pylist(), group["id"].to_pylist()
+    tokens, pieces, ids = token_matrix(group).copy(), group["pieces"].to_pylist(), group["id"].to_pylist()
     for row in rows:
         kept, filled = [], 0
         old = tokens[row].copy()
@@ -151,10 +151,6 @@ def _without(group: pa.Table, rows: Sequence[int], why: Mapping[Name, str], padd
 
 def _name(piece: Mapping[str, Any]) -> Name:
     return piece["source"], piece["id"], piece["epoch"]
-
-
-def _matrix(group: pa.Table) -> Any:
-    return group["tokens"].combine_chunks().flatten().to_numpy().reshape(len(group), -1)
 
 
 def _row_groups(root: str, shard: ShardFile) -> Iterator[pa.Table]:

@@ -5,6 +5,7 @@ One Arrow file holds one record batch for each number, ascending; its schema's m
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,21 +14,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from beam_seed import storage
-from beam_seed.packing import split_by
 
 _NUMBERS = b"numbers"
 
 
 def write_spill(path: str, table: pa.Table, numbers: npt.NDArray[np.int64]) -> list[int]:
-    """Write the rows of ``table`` by the number that each has, in their order; returns the numbers there are."""
-    parts = list(split_by(numbers))
-    found = [number for number, _ in parts]
-    schema = table.schema.with_metadata({_NUMBERS: np.array(found, "<i8").tobytes()})
+    """Write the rows of ``table``, which are in the order of their ``numbers``; returns the numbers there are."""
+    found, starts = np.unique(numbers, return_index=True)
+    schema = table.schema.with_metadata({_NUMBERS: found.astype("<i8").tobytes()})
     with storage.open_write(path) as out, pa.ipc.new_file(out, schema) as writer:
-        for _, rows in parts:
-            for batch in table.take(pa.array(rows)).combine_chunks().to_batches():
+        for start, end in itertools.pairwise([*starts.tolist(), len(table)]):
+            for batch in table.slice(start, end - start).combine_chunks().to_batches():
                 writer.write_batch(batch)
-    return found
+    return list(found.tolist())
 
 
 class Spill:

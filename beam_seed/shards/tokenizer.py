@@ -7,7 +7,6 @@ nothing is special, neither ours (texts are escaped) nor the tokenizer's own: ``
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -88,8 +87,14 @@ class ShardTokenizer:
         return [self._joined(own, encoded) for own in parts]
 
     def _joined(self, parts: Sequence[str], encoded: Iterator[Any]) -> I32:
-        ids = [[self._ids[part]] if part in _MARKER_NAMES else next(encoded).ids for part in parts]
-        return np.fromiter(itertools.chain(*ids, (self.end,)), np.int32)
+        ids: list[int] = []
+        for part in parts:
+            if part in _MARKER_NAMES:
+                ids.append(self._ids[part])
+            else:
+                ids += next(encoded).ids
+        ids.append(self.end)
+        return np.fromiter(ids, np.int32, len(ids))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a whole document's ids. END is left out where it is last."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from beam_seed.shards.sequences import pack_group
 from beam_seed.shards.spill import Spill, write_spill
 from beam_seed.shards.tables import Measured, Plan, Table, Task, make_plan, measure, tasks
 from beam_seed.shards.takedown import Tombstones
-from beam_seed.shards.tokenizer import ShardTokenizer
+from beam_seed.shards.tokenizer import I32, ShardTokenizer
 from beam_seed.shards.write import bucket_bits, buckets_of, described, write_shard
 from beam_seed.statistics.collect import Statistics
 
@@ -97,30 +97,32 @@ class _Tokenize(_WithTokenizer):
         skipped: Counter[str] = Counter()
         rows = read_rows(path, source, first, last, skipped)
         chosen = (copy for row in rows for copy in chooser.copies(row, skipped))
-        waiting: list[tuple[pa.Table, Any]] = []
         tally = Counter[str]()
-        parts = 0
-        for batch in batches(chosen):
-            waiting.append(self._encoded(batch, name, number, groups))
-            tally["copies"] += len(batch)
-            tally["waiting"] += len(waiting[-1][0]["tokens"].combine_chunks().flatten())
-            if tally["waiting"] >= self._group_tokens:
-                yield from self._spill(waiting, f"{number:05d}-{first:09d}-{parts:03d}")
-                tally["tokens"] += tally.pop("waiting")
-                waiting, parts = [], parts + 1
-        yield from self._spill(waiting, f"{number:05d}-{first:09d}-{parts:03d}")
-        told = {"source": name, "copies": tally["copies"], "tokens": tally["tokens"] + tally["waiting"], "skipped": dict(skipped)}
+        for part, (taken, tokens) in enumerate(self._parts(chosen)):
+            spilled = storage.join(self._output, f"{number:05d}-{first:09d}-{part:03d}.arrow")
+            table, by_group = tokenised(taken, tokens, name, number, self._stage.seed, groups)
+            for group in write_spill(spilled, table, by_group):
+                yield group, spilled
+            tally["copies"] += len(taken)
+            tally["tokens"] += sum(map(len, tokens))
+        told = {"source": name, "copies": tally["copies"], "tokens": tally["tokens"], "skipped": dict(skipped)}
         yield beam.pvalue.TaggedOutput("tally", told)
 
-    def _encoded(self, batch: Sequence[Copy], source: str, table: int, groups: int) -> tuple[pa.Table, Any]:
-        return tokenised(batch, self._tokenizer.encode([copy.text for copy in batch]), source, table, self._stage.seed, groups)
-
-    def _spill(self, waiting: Sequence[tuple[pa.Table, Any]], name: str) -> Iterator[Keyed]:
-        if waiting:
-            path = storage.join(self._output, f"{name}.arrow")
-            table = pa.concat_tables([each for each, _ in waiting])
-            for group in write_spill(path, table, np.concatenate([groups for _, groups in waiting])):
-                yield group, path
+    def _parts(self, chosen: Iterator[Copy]) -> Iterator[tuple[list[Copy], list[I32]]]:
+        """Copies without their texts, and their tokens: as many as are held in memory."""
+        taken: list[Copy] = []
+        tokens: list[I32] = []
+        held = 0
+        for batch in batches(chosen):
+            encoded = self._tokenizer.encode([copy.text for copy in batch])
+            taken += [copy._replace(row=copy.row._replace(text=""), text="") for copy in batch]
+            tokens += encoded
+            held += sum(map(len, encoded))
+            if held >= self._group_tokens:
+                yield taken, tokens
+                taken, tokens, held = [], [], 0
+        if taken:
+            yield taken, tokens
 
 
 class Sequences(NamedTuple):

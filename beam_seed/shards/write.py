@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from beam_seed import storage
 from beam_seed.curation.datasets import write_batches
 from beam_seed.shards.format import SEQUENCES, ShardFile
-from beam_seed.shards.sequences import KEYED, Counts, add, count
+from beam_seed.shards.sequences import KEYED, Counts, add, count, in_order
 from beam_seed.shards.spill import read_spills
 from beam_seed.shards.tables import overlapping, shard_range
 
@@ -50,10 +50,9 @@ def buckets_of(keys: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.int64]
 
 
 def described(documents: pa.Table) -> pa.Table:
-    """Tokenised documents as their statistics see them."""
-    columns = {name: documents[name] for name in DOCUMENTS.names if name != "tokens"}
+    """Packed documents as their statistics see them."""
+    columns = {name: documents[name] for name in DOCUMENTS.names}
     columns["language"] = pc.if_else(pc.equal(columns["language"], ""), pa.scalar(None, pa.string()), columns["language"])
-    columns["tokens"] = pc.list_value_length(documents["tokens"]).cast(pa.int64())
     return pa.table({name: columns[name] for name in DOCUMENTS.names}, schema=DOCUMENTS)
 
 
@@ -91,14 +90,13 @@ def _in_order(spills: Sequence[str], counts: Sequence[int], first: int, last: in
     wanted = list(overlapping(counts, first, last))
     tables = read_spills(spills, [bucket for bucket, _, _ in wanted], KEYED)
     for (_, begin, end), table in zip(wanted, tables, strict=True):
-        ordered = table.sort_by([("key", "ascending"), ("id", "ascending")])
-        yield ordered.slice(begin, end - begin).drop_columns(["key"])
+        yield in_order(table).slice(begin, end - begin)
 
 
 def _row_groups(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
     waiting = SEQUENCES.empty_table()
     for table in tables:
-        waiting = pa.concat_tables([waiting, table.cast(SEQUENCES)])
+        waiting = pa.concat_tables([waiting, table])
         while len(waiting) >= rows:
             yield waiting.slice(0, rows).combine_chunks()
             waiting = waiting.slice(rows)
