@@ -16,6 +16,7 @@ COMMANDS = {
     "score": ("pipelines.score", "Parquet tables of files to their rows with quality, without the lowest"),
     "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "distill": ("pipelines.distill", "an oracle's judgement into a scorer: sample, label, train, evaluate, score"),
+    "long-context": ("pipelines.long_context", "repositories in the order of their dependencies, and long files, as documents to train on"),
     "why": ("pipelines.why", "the whole story of one file of a finished run"),
 }
 

@@ -24,7 +24,8 @@ def cut(graph: Graph, tokens: Numbers, positions: Numbers, budget: int) -> list[
     """Files divided into sequences, each of at most ``budget`` tokens, in order of ``positions``; every file is in exactly one.
 
     What fits as a whole stays whole. Otherwise the weakly connected components are taken apart; one that is too long is
-    divided by METIS, which cuts as few dependencies as it can; then pieces are joined again, next to each other in order, as far as they fit.
+    divided by METIS, which cuts as few dependencies as it can; then pieces are joined again, with those near to them in order, as far as
+    they fit.
     A file that alone is longer than the budget is a sequence of its own: the only kind that is longer.
     """
     order = np.argsort(positions, kind="stable")

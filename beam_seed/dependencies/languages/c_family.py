@@ -23,17 +23,18 @@ _ROOTS = ("include", "src", "inc")
 
 _SYSTEM = frozenset(
     """
-    aio.h alloca.h arpa/inet.h assert.h complex.h cpio.h crypt.h ctype.h dirent.h dlfcn.h elf.h endian.h err.h errno.h error.h execinfo.h
-    fcntl.h fenv.h float.h fnmatch.h ftw.h getopt.h glob.h grp.h iconv.h ifaddrs.h inttypes.h io.h iso646.h langinfo.h libgen.h libintl.h
-    limits.h linux/limits.h link.h locale.h malloc.h math.h memory.h mntent.h monetary.h mqueue.h ndbm.h net/if.h netdb.h netinet/in.h
-    netinet/tcp.h nl_types.h paths.h poll.h pthread.h pty.h pwd.h regex.h resolv.h sched.h search.h semaphore.h setjmp.h signal.h spawn.h
-    stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h string.h strings.h stropts.h sys/cdefs.h
-    sys/epoll.h sys/event.h sys/file.h sys/ioctl.h sys/ipc.h sys/mman.h sys/mount.h sys/msg.h sys/param.h sys/poll.h sys/prctl.h
-    sys/resource.h sys/select.h sys/sem.h sys/sendfile.h sys/shm.h sys/signal.h sys/socket.h sys/stat.h sys/statfs.h sys/statvfs.h
-    sys/syscall.h sys/sysctl.h sys/sysinfo.h sys/sysmacros.h sys/time.h sys/times.h sys/types.h sys/uio.h sys/un.h sys/utsname.h sys/wait.h
-    syscall.h syslog.h tar.h termio.h termios.h tgmath.h threads.h time.h uchar.h ucontext.h ulimit.h unistd.h utime.h utmp.h utmpx.h
-    values.h wait.h wchar.h wctype.h windows.h wordexp.h
-    """.split()
+    aio.h alloca.h arpa/inet.h assert.h complex.h cpio.h crypt.h ctype.h dirent.h dlfcn.h elf.h endian.h err.h errno.h error.h
+    execinfo.h fcntl.h fenv.h float.h fnmatch.h ftw.h getopt.h glob.h grp.h iconv.h ifaddrs.h inttypes.h io.h iso646.h langinfo.h
+    libgen.h libintl.h limits.h linux/limits.h link.h locale.h malloc.h math.h memory.h mntent.h monetary.h mqueue.h ndbm.h
+    net/if.h netdb.h netinet/in.h netinet/tcp.h nl_types.h paths.h poll.h pthread.h pty.h pwd.h regex.h resolv.h sched.h search.h
+    semaphore.h setjmp.h signal.h spawn.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h
+    stdnoreturn.h string.h strings.h stropts.h sys/cdefs.h sys/epoll.h sys/event.h sys/file.h sys/ioctl.h sys/ipc.h sys/mman.h
+    sys/mount.h sys/msg.h sys/param.h sys/poll.h sys/prctl.h sys/resource.h sys/select.h sys/sem.h sys/sendfile.h sys/shm.h
+    sys/signal.h sys/socket.h sys/stat.h sys/statfs.h sys/statvfs.h sys/syscall.h sys/sysctl.h sys/sysinfo.h sys/sysmacros.h
+    sys/time.h sys/times.h sys/types.h sys/uio.h sys/un.h sys/utsname.h sys/wait.h syscall.h syslog.h tar.h termio.h termios.h
+    tgmath.h threads.h time.h uchar.h ucontext.h ulimit.h unistd.h utime.h utmp.h utmpx.h values.h wait.h wchar.h wctype.h
+    windows.h wordexp.h
+    """.split()  # noqa: SIM905
 )
 
 

@@ -1,7 +1,7 @@
 """JavaScript and TypeScript: ``import``, ``export ... from``, ``import()``, ``require()`` and ``import x = require()`` with literal names.
 
-Relative names are tried as they are, with every ending, and as a folder (the main of its ``package.json``, or ``index``); a ``.js`` that does
-not exist may be the ``.ts`` it is compiled from. Bare names are packages of the repository (the names in its
+Relative names are tried as they are, with every ending, and as a folder (the main of its ``package.json``, or ``index``); a ``.js`` that
+does not exist may be the ``.ts`` it is compiled from. Bare names are packages of the repository (the names in its
 ``package.json`` files, so workspaces too) or what ``paths`` and ``baseUrl`` of a ``tsconfig.json`` make of them.
 """
 

@@ -40,7 +40,7 @@ class GoResolver(Resolver):
 
     def _told_modules(self) -> dict[str, str]:
         """Module path -> folder."""
-        modules = {}
+        modules: dict[str, str] = {}
         for folder, content in self.tree.manifests("go.mod"):
             for line in content.splitlines():
                 words = line.split("//")[0].split()

@@ -99,7 +99,8 @@ class PhpResolver(Resolver):
 
     def uses(self, file: int) -> Nodes:
         mentions = self.tree.mentions[file]
-        aliases = dict(reversed(name.split(" ", 1)) for kind, name in mentions.imports if kind == "use")
+        pairs = (name.split(" ", 1) for kind, name in mentions.imports if kind == "use")
+        aliases = {alias: name for name, alias in pairs}
         for used in mentions.uses:
             first, _, rest = used.partition("\\")
             if not first:  # \A\B

@@ -119,5 +119,3 @@ class PythonResolver(Resolver):
     def _is_known_alone(self, number: int) -> bool:
         """Whether one word is enough to import a file from anywhere: a package, or a module that lies where modules are looked for."""
         return self._tops[number] in _ROOTS or self.tree.folders[number] in self._packages
-
-

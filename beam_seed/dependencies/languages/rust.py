@@ -1,7 +1,7 @@
 """Rust: ``mod`` declarations, ``use``, and paths that begin with ``crate``, ``super`` or ``self``.
 
-``mod`` makes the tree of modules, so the file with the declaration needs the declared one. A path leads to the deepest module of it that is a
-file. Other crates of the repository are known by the name in their ``Cargo.toml``, or else that of their folder.
+``mod`` makes the tree of modules, so the file with the declaration needs the declared one. A path leads to the deepest module of it that
+is a file. Other crates of the repository are known by the name in their ``Cargo.toml``, or else that of their folder.
 """
 
 from __future__ import annotations
