@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import tree_sitter
@@ -56,6 +56,25 @@ def unquoted(node: tree_sitter.Node) -> str:
     return text(node)[1:-1]
 
 
+def with_scopes(nodes: Sequence[tree_sitter.Node], scopes: Sequence[tree_sitter.Node]) -> Iterator[tuple[tree_sitter.Node, list[str]]]:
+    """Each node with the names of the scopes around it, outermost first; both are in order of place.
+
+    One pass, because asking a node for its parent takes as long as the node is deep.
+    """
+    around: list[tuple[int, int, str]] = []  # end, id, name
+    waiting = list(scopes)[::-1]
+    for node in nodes:
+        while waiting and waiting[-1].start_byte <= node.start_byte:
+            scope = waiting.pop()
+            while around and around[-1][0] <= scope.start_byte:
+                around.pop()
+            name = scope.child_by_field_name("name")
+            around.append((scope.end_byte, scope.id, "" if name is None else squeezed(name)))
+        while around and around[-1][0] <= node.start_byte:
+            around.pop()
+        yield node, [name for _, identity, name in around if identity != node.id]
+
+
 def texts(nodes: Iterable[tree_sitter.Node]) -> tuple[str, ...]:
     return distinct(map(text, nodes))
 
@@ -79,7 +98,13 @@ def read_file(content: bytes, grammars: Sequence[str], language: Language) -> Me
     grammar, tree = first = next(trees)
     if tree.root_node.has_error:
         grammar, tree = next((other for other in trees if not other[1].root_node.has_error), first)
-    return language.read(tree_sitter.QueryCursor(_compiled(grammar, language.query)).captures(tree.root_node))
+    found = tree_sitter.QueryCursor(_compiled(grammar, language.query)).captures(tree.root_node)
+    # The library gives them in an order that differs from run to run.
+    return language.read({name: sorted(nodes, key=_place) for name, nodes in found.items()})
+
+
+def _place(node: tree_sitter.Node) -> tuple[int, int]:
+    return node.start_byte, -node.end_byte
 
 
 @functools.cache

@@ -46,7 +46,7 @@ def cut(graph: Graph, tokens: Numbers, positions: Numbers, budget: int) -> list[
 def _pieces(links: csr_array, nodes: Numbers, weights: Numbers, positions: Numbers, budget: int, files: int) -> list[list[int]]:
     """Connected sets of files within the budget."""
     found: list[list[int]] = []
-    waiting = [nodes]
+    waiting = [nodes] if len(nodes) else []
     while waiting:
         nodes = waiting.pop()
         own = csr_array(links[nodes][:, nodes])

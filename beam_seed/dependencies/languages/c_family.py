@@ -39,8 +39,7 @@ _SYSTEM = frozenset(
 
 
 def _read(found: Captures) -> Mentions:
-    named = [(kind, unquoted(node), node.start_byte) for kind in ("quoted", "angled") for node in found.get(kind, [])]
-    return Mentions(imports=imports_of((kind, name) for kind, name, _ in sorted(named, key=lambda each: each[2])))
+    return Mentions(imports=imports_of((kind, unquoted(node)) for kind in ("quoted", "angled") for node in found.get(kind, [])))
 
 
 C_FAMILY = Language(_QUERY, _read)

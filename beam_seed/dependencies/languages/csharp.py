@@ -11,55 +11,39 @@ from collections.abc import Iterator
 
 import tree_sitter
 
-from beam_seed.dependencies.mentions import Captures, Language, Mentions, distinct, imports_of, squeezed, text, texts
+from beam_seed.dependencies.mentions import Captures, Language, Mentions, distinct, imports_of, squeezed, text, texts, with_scopes
 from beam_seed.dependencies.resolver import Nodes, Resolver
 from beam_seed.dependencies.tree import Declared, Tree
 
-_QUERY = """
+_TYPES = """[(class_declaration) (struct_declaration) (interface_declaration) (enum_declaration) (record_declaration)
+ (delegate_declaration)]"""
+
+_QUERY = f"""
 (using_directive) @using
-(namespace_declaration name: (_) @package)
 (file_scoped_namespace_declaration name: (_) @package)
-[(class_declaration) (struct_declaration) (interface_declaration) (enum_declaration) (record_declaration) (delegate_declaration)] @type
+(namespace_declaration) @namespace
+{_TYPES} @type
 (identifier) @use
 """
 
-_NAMESPACES = ("namespace_declaration", "file_scoped_namespace_declaration")
-_AROUND = ("declaration_list", "compilation_unit", "ERROR", "preproc_if", "preproc_else", "preproc_elif", "preproc_region")
-
 
 def _read(found: Captures) -> Mentions:
-    file_scoped = next((squeezed(node) for node in found.get("package", []) if _is_file_scoped(node)), "")
-    packages = [_qualified(node, "") for node in found.get("package", [])]
-    declares = [_qualified(node.child_by_field_name("name"), file_scoped) for node in found.get("type", []) if _is_outermost(node)]
-    uses = (name for name in texts(found.get("use", [])) if name[0].isupper())  # types are, by a convention that all code follows
+    file_scoped = [squeezed(node) for node in found.get("package", [])][:1]
+    namespaces, types = found.get("namespace", []), found.get("type", [])
+    packages = [".".join([*file_scoped, *around, _name(node)]) for node, around in with_scopes(namespaces, namespaces)]
+    nested = {node.id for node, around in with_scopes(types, types) if around}
+    outer = [(node, around) for node, around in with_scopes(types, namespaces) if node.id not in nested]
+    declares = (".".join([*file_scoped, *around, _name(node)]) for node, around in outer)
+    own = set(map(_name, types))
+    # Types begin with a capital, by a convention that all code follows. Nested ones hide those of the same name elsewhere.
+    uses = (name for name in texts(found.get("use", [])) if name[0].isupper() and name not in own)
     usings = imports_of(told for node in found.get("using", []) for told in _told(text(node)))
-    return Mentions(distinct(packages), usings, distinct(declares), distinct(uses))
+    return Mentions(distinct([*file_scoped, *packages]), usings, distinct(declares), distinct(uses))
 
 
-def _is_file_scoped(name: tree_sitter.Node) -> bool:
-    return name.parent is not None and name.parent.type == _NAMESPACES[1]
-
-
-def _is_outermost(declaration: tree_sitter.Node) -> bool:
-    node = declaration.parent
-    while node is not None and node.type in _AROUND:
-        node = node.parent
-    return node is None or node.type in _NAMESPACES
-
-
-def _qualified(name: tree_sitter.Node | None, file_scoped: str) -> str:
-    """A name with those of the namespaces around it."""
-    parts = []
-    node = name
-    while node is not None:
-        if node is name or node.type in _NAMESPACES:
-            own = node if node is name else node.child_by_field_name("name")
-            if own is not None and (own is name or own != name):
-                parts.append(squeezed(own))
-        node = node.parent
-    if file_scoped and file_scoped not in parts:
-        parts.append(file_scoped)
-    return ".".join(reversed(parts))
+def _name(declaration: tree_sitter.Node) -> str:
+    name = declaration.child_by_field_name("name")
+    return "" if name is None else squeezed(name)
 
 
 def _told(statement: str) -> Iterator[tuple[str, str]]:

@@ -106,9 +106,8 @@ class PythonResolver(Resolver):
 
     def _find(self, name: str, file: int) -> int | None:
         top = name.split(".", 1)[0]
-        for folder in dict.fromkeys((self._tops[file], self.tree.folders[file])):
-            if (found := self._at(below(folder, *name.split(".")))) is not None:
-                return found
+        if (found := self._at(below(self._tops[file], *name.split(".")))) is not None:
+            return found
         if top in sys.stdlib_module_names:
             return None
         candidates = self._modules.get(name, [])

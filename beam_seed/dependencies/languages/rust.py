@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 import tree_sitter
 
-from beam_seed.dependencies.mentions import Captures, Language, Mentions, imports_of, squeezed, text
+from beam_seed.dependencies.mentions import Captures, Language, Mentions, imports_of, squeezed, text, with_scopes
 from beam_seed.dependencies.resolver import Nodes, Resolver
 from beam_seed.dependencies.tree import Tree, below, join, parent
 
 _QUERY = """
 (mod_item !body) @mod
+(mod_item body: (_)) @scope
 (use_declaration argument: (_) @use)
 (extern_crate_declaration name: (identifier) @crate)
 ((scoped_identifier) @path (#match? @path "^(crate|super|self)::"))
@@ -28,39 +29,29 @@ _ROOTS = ("lib.rs", "main.rs", "mod.rs")
 
 
 def _read(found: Captures) -> Mentions:
+    scopes = found.get("scope", [])
     told = [("crate", text(node)) for node in found.get("crate", [])]
-    for node in found.get("mod", []):
-        told += _declared(node)
-    for node in found.get("use", []):
-        around = _inline_modules(node)
+    told += [_declared(node, around) for node, around in with_scopes(found.get("mod", []), scopes)]
+    for node, around in with_scopes(found.get("use", []), scopes):
         told += [("use", _from_file(path, around)) for path in _paths(node)]
-    told += [("use", _from_file(squeezed(node), _inline_modules(node))) for node in found.get("path", [])]
+    end = 0
+    for node, around in with_scopes(found.get("path", []), scopes):
+        if node.start_byte >= end:  # else it is the beginning of a longer path
+            told.append(("use", _from_file(squeezed(node), around)))
+            end = node.end_byte
     return Mentions(imports=imports_of(told))
 
 
-def _declared(node: tree_sitter.Node) -> Iterator[tuple[str, str]]:
+def _declared(node: tree_sitter.Node, around: list[str]) -> tuple[str, str]:
     name = node.child_by_field_name("name")
-    if name is None:
-        return
+    named = "" if name is None else text(name)
     attribute = node.prev_named_sibling
     while attribute is not None and attribute.type == "attribute_item":
         told = squeezed(attribute)
         if told.startswith('#[path="') and told.endswith('"]'):
-            yield "path", f"{text(name)} {told[8:-2]}"
-            return
+            return "path", f"{named} {told[8:-2]}"
         attribute = attribute.prev_named_sibling
-    yield "mod", "::".join([*_inline_modules(node), text(name)])
-
-
-def _inline_modules(node: tree_sitter.Node) -> list[str]:
-    """Names of the modules around a node that are written out in the same file, outermost first."""
-    names = []
-    above = node.parent
-    while above is not None:
-        if above.type == "mod_item" and (name := above.child_by_field_name("name")) is not None:
-            names.append(text(name))
-        above = above.parent
-    return names[::-1]
+    return "mod", "::".join([*around, named])
 
 
 def _paths(argument: tree_sitter.Node) -> Iterator[str]:
