@@ -24,8 +24,13 @@ _QUERY = """
 """
 _TYPESCRIPT_QUERY = _QUERY + "(import_require_clause source: (string) @source)"
 
-_ENDINGS = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts", ".d.ts", ".json", ".vue", ".svelte")
-_COMPILED = {".js": (".ts", ".tsx", ".d.ts", ".jsx"), ".jsx": (".tsx",), ".mjs": (".mts",), ".cjs": (".cts",)}
+# A language looks for its own files first; the other's are what they are compiled from or to.
+_OWN = {"TypeScript": (".ts", ".tsx", ".d.ts", ".mts", ".cts"), "JavaScript": (".js", ".json", ".jsx", ".mjs", ".cjs")}
+_ENDINGS = {
+    "TypeScript": (*_OWN["TypeScript"], *_OWN["JavaScript"], ".vue", ".svelte"),
+    "JavaScript": (*_OWN["JavaScript"], *_OWN["TypeScript"], ".vue", ".svelte"),
+}
+_COMPILED = {".js": (".ts", ".tsx", ".d.ts"), ".jsx": (".tsx", ".d.ts"), ".mjs": (".mts", ".d.mts"), ".cjs": (".cts", ".d.cts")}
 _MAIN_FIELDS = ("source", "module", "main", "types")
 
 
@@ -53,33 +58,34 @@ class EcmaScriptResolver(Resolver):
 
     def imports(self, file: int) -> Iterator[Nodes]:
         folder = self.tree.folders[file]
+        language = self.tree.languages[file]
         for _, name in self.tree.mentions[file].imports:
             if name.startswith("."):
-                yield [self._at(join(folder, name) or ("" if name.strip("./") == "" else None), index_only=name.endswith("/"))]
+                place = join(folder, name)
+                if place is None and join(below("x", folder), name) == "x":
+                    place = ""  # the repository itself
+                yield [self._at(place, language, is_folder=name.endswith(("/", "/.", "/..")) or name in (".", ".."))]
             elif not name.startswith("/"):
-                yield [self._bare(name, folder)]
+                yield [self._bare(name, folder, language)]
             else:
                 yield []
 
-    def _at(self, path: str | None, index_only: bool = False) -> int | None:
-        """What a name without an ending stands for, the way Node and TypeScript look for it."""
+    def _at(self, path: str | None, language: str, is_folder: bool = False) -> int | None:
+        """What a name stands for, the way Node and TypeScript look for it."""
         if path is None:
             return None
-        stem, dot, ending = path.rpartition(".")
-        compiled = [stem + other for other in _COMPILED.get(dot + ending, ())]
-        tries = [] if index_only or not path else [path, *(path + ending for ending in _ENDINGS), *compiled]
-        found = self.tree.first(tries)
-        if found is None and path in self._mains:
-            mains = [join(path, main) for main in self._mains[path]]
-            found = self.tree.first(each for main in mains if main for each in (main, *(main + ending for ending in _ENDINGS)))
+        found = None if is_folder or not path else self.tree.first(_spellings(path, language))
+        if found is None:
+            mains = (join(path, main) for main in self._mains.get(path, ()))
+            found = self.tree.first(each for main in mains if main for each in _spellings(main, language))
         if found is None and path in self.tree.all_folders:
-            found = self.tree.first(below(path, f"index{ending}") for ending in _ENDINGS)
+            found = self.tree.first(below(path, f"index{ending}") for ending in _ENDINGS[language])
         return found
 
-    def _bare(self, name: str, folder: str) -> int | None:
+    def _bare(self, name: str, folder: str, language: str) -> int | None:
         for above in ancestors(folder):
             for target in self._mapped(above, name):
-                if (found := self._at(target)) is not None:
+                if (found := self._at(target, language)) is not None:
                     return found
         parts = name.split("/")
         package = "/".join(parts[: 2 if name.startswith("@") else 1])
@@ -87,7 +93,7 @@ class EcmaScriptResolver(Resolver):
             return None
         root, rest = self._packages[package], name[len(package) + 1 :]
         places = [below(root, *top, rest) for top in ((), ("src",), ("lib",))] if rest else [root, below(root, "src"), below(root, "lib")]
-        return next((found for place in places if (found := self._at(place)) is not None), None)
+        return next((found for place in places if (found := self._at(place, language)) is not None), None)
 
     def _mapped(self, folder: str, name: str) -> Iterator[str | None]:
         base, patterns = self._configs.get(folder, (None, {}))
@@ -98,6 +104,14 @@ class EcmaScriptResolver(Resolver):
                 yield from (join(below(folder, base or "."), target.replace("*", middle, 1)) for target in targets)
         if base is not None:
             yield join(below(folder, base), name)
+
+
+def _spellings(path: str, language: str) -> Iterator[str]:
+    """The files that a path, with an ending or without, may be written for."""
+    stem, dot, ending = path.rpartition(".")
+    compiled = [stem + other for other in _COMPILED.get(dot + ending, ())]
+    yield from (*compiled, path) if language == "TypeScript" else (path, *compiled)
+    yield from (path + ending for ending in _ENDINGS[language])
 
 
 def _path_patterns(content: str) -> tuple[str | None, dict[str, list[str]]]:
