@@ -111,6 +111,16 @@ def compiles_in_order(root: Path, groups: Sequence[Sequence[str]], work: Path) -
     return done.stdout.strip().splitlines()[-1]
 
 
+def by_rustc(root: Path, crates: Sequence[str]) -> Pairs:
+    """``rustc --emit dep-info``: the root of each crate with the files it is made of on this platform."""
+    pairs = set()
+    for crate in crates:
+        command = ["rustc", "--edition=2021", "--crate-name=x", "--emit=dep-info=-", crate]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        pairs.update((crate, os.path.normpath(line[:-1])) for line in done.stdout.splitlines() if line.endswith(".rs:"))
+    return pairs
+
+
 def by_gcc(root: Path, files: Sequence[str], includes: Sequence[str]) -> Pairs:
     """``gcc -H``: each file with the headers that it includes itself on this platform; what is missing is taken to be generated."""
     flags = [f"-I{root / folder}" for folder in includes]
