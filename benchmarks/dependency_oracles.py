@@ -112,10 +112,12 @@ def compiles_in_order(root: Path, groups: Sequence[Sequence[str]], work: Path) -
 
 
 def by_rustc(root: Path, crates: Sequence[str]) -> Pairs:
-    """``rustc --emit dep-info``: the root of each crate with the files it is made of on this platform."""
+    """``rustc --emit dep-info``: the root of each crate with the files it is made of on this platform, every feature that is named switched on."""
+    sources = " ".join(path.read_text(errors="replace") for path in root.rglob("*.rs"))
+    features = [f"--cfg={feature}" for feature in sorted(set(re.findall(r'feature = "[^"\\n]+"', sources)))]
     pairs = set()
     for crate in crates:
-        command = ["rustc", "--edition=2021", "--crate-name=x", "--emit=dep-info=-", crate]
+        command = ["rustc", "--edition=2021", "--crate-name=x", "--test", *features, "--emit=dep-info=-", crate]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         pairs.update((crate, os.path.normpath(line[:-1])) for line in done.stdout.splitlines() if line.endswith(".rs:"))
     return pairs
