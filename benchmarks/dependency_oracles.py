@@ -112,7 +112,7 @@ def compiles_in_order(root: Path, groups: Sequence[Sequence[str]], work: Path) -
 
 
 def by_rustc(root: Path, crates: Sequence[str]) -> Pairs:
-    """``rustc --emit dep-info``: the root of each crate with the files it is made of on this platform, every feature that is named switched on."""
+    """``rustc --emit dep-info``: the root of each crate with the files it is made of on this platform, with every feature."""
     sources = " ".join(path.read_text(errors="replace") for path in root.rglob("*.rs"))
     features = [f"--cfg={feature}" for feature in sorted(set(re.findall(r'feature = "[^"\\n]+"', sources)))]
     pairs = set()

@@ -18,6 +18,9 @@ from beam_seed.syntax.isolation import ParserFailure, ParserProcess
 # A larger manifest is data. The largest package.json seen has 60 kB.
 MAX_MANIFEST = 1 << 20
 
+# Files that are sent to the parser at a time: their text is copied on the way.
+_BATCH = 256
+
 Edges = npt.NDArray[np.int64]
 """``[edges, 2]``: the node that needs, the node that is needed; sorted, each once, none to itself."""
 
@@ -53,14 +56,15 @@ class Graph(NamedTuple):
 def read_graph(files: Sequence[SourceFile], process: ParserProcess) -> Graph:
     """The graph of a repository's files. A file on which the parser crashes or hangs has no dependencies."""
     known = [number for number, file in enumerate(files) if file.language in LANGUAGES]
-    answers = process.read_mentions([(files[number].content.encode("utf-8", "surrogatepass"), files[number].language) for number in known])
     mentions = [Mentions()] * len(files)
     unread = set()
-    for number, answer in zip(known, answers, strict=True):
-        if isinstance(answer, ParserFailure):
-            unread.add(number)
-        else:
-            mentions[number] = answer
+    for batch in (known[start : start + _BATCH] for start in range(0, len(known), _BATCH)):
+        texts = [(files[number].content.encode("utf-8", "surrogatepass"), files[number].language) for number in batch]
+        for number, answer in zip(batch, process.read_mentions(texts), strict=True):
+            if isinstance(answer, ParserFailure):
+                unread.add(number)
+            else:
+                mentions[number] = answer
     manifests = {file.path: file.content for file in files if _is_manifest(file)}
     return build_graph([file.path for file in files], [file.language for file in files], mentions, manifests, unread)
 

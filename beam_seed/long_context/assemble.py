@@ -169,6 +169,7 @@ def _facts(
         "edges": int((graph.edges[:, 0] < graph.files).sum()),
         "edges_cut": edges_cut(graph, parts),
         "edges_against_order": ordered.broken,
+        "edges_misplaced": ordered.misplaced,
         "cyclic_files": ordered.cyclic_files,
         "languages": {language: counts._asdict() for language, counts in graph.counts.items()},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from beam_seed.long_context.tables import Repository
-from beam_seed.records import Rejected, document_id
+from beam_seed.records import Failed, Rejected, document_id
 
 STAGE = "long_context"
 
@@ -55,6 +55,12 @@ def judge(repository: Repository, choice: Choice, threshold: float | None) -> Re
         return _rejected(repository, "no-quality") if choice.unscored == "drop" else None
     limit = max(choice.min_quality, threshold or 0.0)
     return _rejected(repository, "low-quality", repository.quality, limit) if repository.quality < limit else None
+
+
+def failure(repo: str, source: str, size: int, error: Exception) -> Failed:
+    """The record of a repository, or a piece of one, that could not be assembled. size: bytes."""
+    told = " ".join(f"{type(error).__name__}: {error}".split())[:1000]
+    return Failed(document_id(source, repo, ""), source, repo, "", size, "", STAGE, told)
 
 
 def _rejected(repository: Repository, rule: str, measured: float | None = None, limit: float | None = None) -> Rejected:

@@ -28,7 +28,8 @@ class Ordered(NamedTuple):
 
     positions: Numbers  # of the files, from 0
     cyclic_files: int  # files in cycles, or reached by one through a group
-    broken: int  # edges against the order: each is part of a cycle
+    broken: int  # edges against the order
+    misplaced: int  # of them, those that are part of no cycle: 0 in topological order
 
 
 def order_files(graph: Graph, order: str, paths: Sequence[str], languages: Sequence[str], ids: Sequence[str]) -> Ordered:
@@ -57,7 +58,10 @@ def order_files(graph: Graph, order: str, paths: Sequence[str], languages: Seque
     positions = np.empty(graph.files, np.int64)
     positions[chosen] = np.arange(graph.files)
     sizes = np.bincount(components, minlength=1)
-    return Ordered(positions, int((sizes[components[: graph.files]] > 1).sum()), int(against(graph, positions).sum()))
+    broken = against(graph, positions)
+    ends = components[graph.edges[graph.edges[:, 0] < graph.files]]
+    misplaced = broken & (ends[:, 0] != ends[:, 1])
+    return Ordered(positions, int((sizes[components[: graph.files]] > 1).sum()), int(broken.sum()), int(misplaced.sum()))
 
 
 def strong_components(graph: Graph) -> Numbers:

@@ -13,10 +13,10 @@ from beam_seed import __version__, storage
 from beam_seed.commits.tokens import TokenCounter
 from beam_seed.curation.datasets import FAILED, REJECTED, table_of, write_batches, write_table
 from beam_seed.long_context.assemble import SEQUENCES, Assembly, LongSequence, assemble
-from beam_seed.long_context.choose import STAGE
+from beam_seed.long_context.choose import failure
 from beam_seed.long_context.report import report_text
 from beam_seed.long_context.tables import Repository, long_files, read_pieces
-from beam_seed.records import Failed, Rejected, document_id
+from beam_seed.records import Failed, Rejected
 from beam_seed.syntax.isolation import ParserProcess
 
 GROUP_BYTES = 8 << 20  # of text in a row group
@@ -53,9 +53,7 @@ def _assembled(
         try:
             made = assemble(repository.repo, files, process, assembly, counter)
         except Exception as error:
-            told = " ".join(f"{type(error).__name__}: {error}".split())[:1000]
-            identity = document_id(repository.source, repository.repo, "")
-            failed.append(Failed(identity, repository.source, repository.repo, "", size, "", STAGE, told))
+            failed.append(failure(repository.repo, repository.source, size, error))
             add_counts(counts, {"repository_files_read": len(files), "repository_files_failed": len(files)})
             continue
         facts = {name: value for name, value in made.facts.items() if isinstance(value, int)}

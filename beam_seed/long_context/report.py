@@ -46,7 +46,8 @@ _FACTS = {
     "over_budget": "of them longer than the budget, one file each",
     "edges": "dependencies",
     "edges_cut": "of them between two sequences",
-    "edges_against_order": "of them against the order, in cycles",
+    "edges_against_order": "of them against the order",
+    "edges_misplaced": "of these, outside of cycles",
     "cyclic_files": "files in cycles",
 }
 

@@ -13,11 +13,11 @@ from apache_beam.pvalue import AsSingleton
 
 from beam_seed.commits.tokens import token_counter
 from beam_seed.long_context.assemble import Assembly, CodeFile, LongSequence, assemble
-from beam_seed.long_context.choose import STAGE, Choice, judge
+from beam_seed.long_context.choose import Choice, failure, judge
 from beam_seed.long_context.tables import Place, Repository, gather, survey
 from beam_seed.quality.threshold import ScoreHistogram
 from beam_seed.quality.transforms import CountScores
-from beam_seed.records import Document, Failed, Rejected, document_id
+from beam_seed.records import Document, Failed, Rejected
 from beam_seed.syntax.isolation import ParserProcess
 
 for _record in (Place, LongSequence):
@@ -73,18 +73,12 @@ class _Assemble(beam.DoFn):
         try:
             yield from assemble(repo, files, self._process, self._assembly, token_counter(self._tokenizer)).sequences
         except Exception as error:
-            yield beam.pvalue.TaggedOutput("failed", failure(repo, files[0].source, sum(len(file.content) for file in files), error))
+            yield beam.pvalue.TaggedOutput("failed", failure(repo, files[0].source, sum(document.size for document in documents), error))
 
 
 def code_file(document: Document) -> CodeFile:
     """A document as a file without a score."""
     return CodeFile(document.id, document.source, document.repo, document.path, document.content, document.language, document.license, None)
-
-
-def failure(repo: str, source: str, size: int, error: Exception) -> Failed:
-    """The record of a repository that could not be assembled."""
-    told = " ".join(f"{type(error).__name__}: {error}".split())[:1000]
-    return Failed(document_id(source, repo, ""), source, repo, "", size, "", STAGE, told)
 
 
 class Chosen(NamedTuple):

@@ -44,6 +44,8 @@ def test_what_is_needed_comes_first_outside_of_cycles(graph):
             assert place[needed] < place[file]
     positions = np.array([place[file] for file in range(graph.files)])
     members = {node: [b for a, b in graph.edges.tolist() if a == node] for node in range(graph.files, graph.nodes)}
+    ordered = order_files(graph, "topological", [str(file) for file in range(graph.files)], ["C"] * graph.files, ["x"] * graph.files)
+    assert (ordered.positions.tolist(), ordered.misplaced) == (positions.tolist(), 0)
     told = sum(any(place[m] > place[a] for m in members.get(b, [b])) for a, b in graph.edges.tolist() if a < graph.files)
     assert against(graph, positions).sum() == told
 
@@ -80,6 +82,7 @@ def test_the_orders():
     assert topological[:3] == ["README.md", "b.py", "a.py"]
     assert sorted(topological[3:]) == ["c.html", "d.sql", "doc/README.md"]
     assert broken == 0
+    assert order_files(graph_of(2, [(0, 1)]), "path", ["a", "b"], ["C"] * 2, ["a", "b"]).misplaced == 1
     assert ordered("path") == (PATHS, 1)
     assert sorted(ordered("random")[0]) == PATHS
     assert ordered("random") == ordered("random")

@@ -3,9 +3,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import beam_seed.long_context.publish
 from beam_seed.commits.tokens import EstimatedTokens
+from beam_seed.long_context.assemble import Assembly
 from beam_seed.long_context.choose import Choice, UnscoredError, judge
-from beam_seed.long_context.publish import add_counts, publish
+from beam_seed.long_context.publish import add_counts, publish, write_repositories
 from beam_seed.long_context.tables import Repository, gather, long_files, read_files, read_pieces, survey
 from beam_seed.records import document_id
 
@@ -106,6 +108,25 @@ def test_counts_add_up_in_any_order():
         add_counts(back, each)
     assert forth == back
     assert (forth["a"], forth["of"], len(forth["largest"])) == (1225, {"x": {"y": 50}}, 20)
+
+
+def test_a_repository_that_cannot_be_assembled_is_told(tables, tmp_path, monkeypatch):
+    whole = beam_seed.long_context.publish.assemble
+
+    def broken(repo, *rest):
+        if repo == "a":
+            raise RuntimeError("no\nway")
+        return whole(repo, *rest)
+
+    monkeypatch.setattr(beam_seed.long_context.publish, "assemble", broken)
+    found = surveyed(tables)
+    counts = write_repositories(str(tmp_path), "part", [found["a"], found["b"]], Assembly(), EstimatedTokens())
+    assert [row["repo"] for row in pq.read_table(tmp_path / "corpora/long_context/part.parquet").to_pylist()] == ["b"]
+    (failed,) = pq.read_table(tmp_path / "failed/part.parquet").to_pylist()
+    assert (failed["repo"], failed["size"], failed["stage"], failed["error"]) == ("a", 20, "long_context", "RuntimeError: no way")
+    assert [counts[f"repository_files{name}"] for name in ("_read", "", "_failed")] == [4, 1, 3]
+    publish(str(tmp_path), [counts], {"options": {}}, None)
+    assert (tmp_path / "manifest.json").exists()
 
 
 def test_books_that_do_not_close_are_no_run(tmp_path):
