@@ -11,6 +11,12 @@ from beam_seed.dependencies.mentions import Mentions
 # So many files of one name are looked at for the nearest: thousands of them, named by thousands of others, would take for ever.
 MAX_CANDIDATES = 64
 
+# Of nested things (folders, components of a name, folders named lib) so many are tried, and of things side by side that each name of a file
+# is tried with (opened namespaces, rules of a manifest): two lists that one hostile repository makes long must not be multiplied. The
+# benchmarks' packages are 10 folders deep, and a file of them opens 15 namespaces.
+MAX_DEPTH = 32
+MAX_OPENED = 256
+
 
 class Tree:
     """Files with their mentions. ``manifests``: path -> content of package.json, go.mod and their like, as far as they are known."""
@@ -110,8 +116,10 @@ def parent(folder: str) -> str:
 
 
 def ancestors(folder: str) -> Iterable[str]:
-    """The folder and those above it, to the repository ''."""
-    while folder and folder != "/":
+    """The folder and the MAX_DEPTH next above it, and the repository ''."""
+    for _ in range(MAX_DEPTH):
+        if not folder or folder == "/":
+            break
         yield folder
         folder = posixpath.dirname(folder)
     yield ""

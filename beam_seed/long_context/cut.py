@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pymetis
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from beam_seed.dependencies.graph import Graph
+from beam_seed.dependencies.graph import Edges, Graph
 from beam_seed.long_context.order import Numbers, matrix, node_values
 
 # What METIS aims at, of the budget: parts come out up to a tenth larger than asked for, and what is too large must be cut once more.
@@ -32,51 +31,70 @@ def cut(graph: Graph, tokens: Numbers, positions: Numbers, budget: int) -> list[
     if int(tokens.sum()) <= budget:
         return [order.tolist()] if len(order) else []
     large = tokens > budget
-    pieces = [[number] for number in np.flatnonzero(large).tolist()]
+    sequences = [[number] for number in np.flatnonzero(large).tolist()]
     weights = np.concatenate([np.where(large, 0, tokens), np.zeros(graph.nodes - graph.files, np.int64)])
     keep = np.append(~large, np.ones(graph.nodes - graph.files, bool))
     edges = graph.edges[keep[graph.edges].all(axis=1)]
-    links = matrix(edges, graph.nodes)
-    links = csr_array(links + links.T)
-    small = _pieces(links, np.flatnonzero(keep), weights, positions, budget, graph.files)
-    sequences = pieces + _joined(small, tokens, positions, budget)
+    pieces = [files for nodes in _pieces(edges, weights, positions, budget, graph.files) if (files := nodes[keep[nodes]].tolist())]
+    sequences += _joined(pieces, tokens, positions, budget)
     return sorted((sorted(each, key=positions.__getitem__) for each in sequences), key=lambda each: positions[each[0]])
 
 
-def _pieces(links: csr_array, nodes: Numbers, weights: Numbers, positions: Numbers, budget: int, files: int) -> list[list[int]]:
-    """Connected sets of files within the budget."""
-    found: list[list[int]] = []
-    waiting = [nodes] if len(nodes) else []
-    while waiting:
-        nodes = waiting.pop()
-        own = csr_array(links[nodes][:, nodes])
-        count, labels = connected_components(own, directed=False)
-        totals = np.bincount(labels, weights=weights[nodes], minlength=count)
-        order = np.argsort(labels, kind="stable")
-        for component, rows in enumerate(np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)):
-            members = nodes[rows]
-            own_files = members[members < files]
-            if totals[component] <= budget:
-                if len(own_files):
-                    found.append(own_files.tolist())
+def _pieces(edges: Edges, weights: Numbers, positions: Numbers, budget: int, files: int) -> Iterator[Numbers]:
+    """Connected sets of files within the budget: whole components, or parts of those that are too large, divided until they fit.
+
+    Each round costs as much as all that is still to be divided, however many parts that has.
+    """
+    nodes = np.arange(len(weights))  # by their numbers in the graph; what is still to be divided
+    while len(nodes):
+        local = np.empty(len(weights), np.int64)
+        local[nodes] = np.arange(len(nodes))
+        count, components = connected_components(matrix(local[edges], len(nodes)), directed=False)
+        totals = np.bincount(components, weights=weights[nodes], minlength=count)
+        order = np.argsort(components, kind="stable")
+        nodes, components = nodes[order], components[order]
+        is_large = (totals > budget)[components]
+        for members in _runs(nodes[~is_large], components[~is_large]):
+            yield members[members < files]
+        nodes, components = nodes[is_large], components[is_large]
+        parts = np.full(len(weights), -1)  # number of the part of each node that is divided once more
+        for members, indptr, indices in _blocks(nodes, components, edges, len(weights)):
+            labels = _divided(indptr, indices, weights[members], budget)
+            if labels is None:
+                yield from _in_order(members[members < files], weights, positions, budget)
             else:
-                parts = _divided(csr_array(own[rows][:, rows]), weights[members], budget)
-                if parts is None:
-                    found += _in_order(own_files, weights, positions, budget)
-                else:
-                    waiting += [members[part] for part in parts]
-    return found
+                parts[members] = labels + parts.max() + 1
+        edges = edges[(parts[edges[:, 0]] == parts[edges[:, 1]]) & (parts[edges[:, 0]] >= 0)]
+        nodes = np.flatnonzero(parts >= 0)
 
 
-def _divided(links: csr_array, weights: Numbers, budget: int) -> list[npt.NDArray[np.int64]] | None:
-    """METIS' parts of a connected graph; None where it leaves one part as large as the whole."""
-    wanted = min(len(weights), int(-(-weights.sum() // (budget * _FILL))))
-    labels = np.array(pymetis.part_graph(max(2, wanted), xadj=links.indptr, adjncy=links.indices, vweights=weights, recursive=False)[1])
-    parts = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    return parts if len(parts) > 1 else None
+def _runs(nodes: Numbers, keys: Numbers) -> list[Numbers]:
+    """Nodes of equal keys; equal ones are side by side."""
+    return np.split(nodes, np.flatnonzero(np.diff(keys)) + 1) if len(nodes) else []
 
 
-def _in_order(files: Numbers, weights: Numbers, positions: Numbers, budget: int) -> list[list[int]]:
+def _blocks(nodes: Numbers, components: Numbers, edges: Edges, size: int) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
+    """Each component's nodes and its undirected edges as the two arrays of a compressed sparse matrix, in numbers of the component."""
+    place = np.full(size, -1)
+    place[nodes] = np.arange(len(nodes))
+    here = place[edges[place[edges[:, 0]] >= 0]]
+    links = csr_array(matrix(np.concatenate([here, here[:, ::-1]]), len(nodes)))
+    start = 0
+    for members in _runs(nodes, components):
+        end = start + len(members)
+        first, last = links.indptr[start], links.indptr[end]
+        yield members, links.indptr[start : end + 1] - first, links.indices[first:last] - start
+        start = end
+
+
+def _divided(indptr: Numbers, indices: Numbers, weights: Numbers, budget: int) -> Numbers | None:
+    """METIS' part of each node of a connected graph; None where it leaves the graph whole."""
+    wanted = max(2, min(len(weights), int(-(-weights.sum() // (budget * _FILL)))))
+    labels = np.array(pymetis.part_graph(wanted, xadj=indptr, adjncy=indices, vweights=weights)[1], np.int64)
+    return labels if (labels != labels[0]).any() else None
+
+
+def _in_order(files: Numbers, weights: Numbers, positions: Numbers, budget: int) -> list[Numbers]:
     """Runs of files in order that fit."""
     runs: list[list[int]] = []
     room = 0
@@ -86,7 +104,7 @@ def _in_order(files: Numbers, weights: Numbers, positions: Numbers, budget: int)
             room = budget
         runs[-1].append(file)
         room -= int(weights[file])
-    return runs
+    return [np.array(run, np.int64) for run in runs]
 
 
 def _joined(pieces: Sequence[list[int]], tokens: Numbers, positions: Numbers, budget: int) -> list[list[int]]:

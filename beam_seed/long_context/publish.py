@@ -41,6 +41,7 @@ def write_repositories(root: str, name: str, repositories: Iterable[Repository],
         rows = (row for repository in ordered for row in _assembled(repository, process, assembly, counter, counts, failed))
         write_batches(corpus_path(root, name), SEQUENCES, _batches(_counted(rows, counts)))
     write_failed(root, name, failed)
+    add_counts(counts, {"repositories": len(ordered)})
     return counts
 
 
@@ -59,7 +60,7 @@ def _assembled(
         facts = {name: value for name, value in made.facts.items() if isinstance(value, int)}
         told_files = {f"repository_{name}": value for name, value in facts.items()}
         languages = {"languages": made.facts["languages"]}
-        add_counts(counts, {"repositories": 1, "repository_files_read": len(files), **told_files, **languages, "largest": [made.facts]})
+        add_counts(counts, {"repository_files_read": len(files), **told_files, **languages, "largest": [made.facts]})
         yield from made.sequences
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.parquet as pq
 
+from beam_seed import storage
 from beam_seed.commits.tokens import TokenCounter
 from beam_seed.labels.tables import column_names, identity, language_of, read_rows
 from beam_seed.long_context.assemble import CodeFile, LongSequence, count_tokens, make_sequence
@@ -49,13 +51,14 @@ class Repository(NamedTuple):
 def survey(table: str) -> Iterator[tuple[str, Place]]:
     """(repository, where its rows are) for each repository of a table; text is not read."""
     columns = [name for name in _LIGHT if name in column_names(table)]
+    mean_size = 0 if "size" in columns else _mean_size(table)
     names: list[str] = []
     sizes: list[int] = []
     scores: list[float | None] = []
     sources: list[str] = []
     for _, values in read_rows(table, columns):
         names.append(values["repo"] or "")
-        sizes.append(values.get("size") or 0)
+        sizes.append(size if isinstance(size := values.get("size"), int) else mean_size)
         scores.append(_score(values.get("quality")))
         sources.append(values.get("source") or "")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
@@ -65,6 +68,16 @@ def survey(table: str) -> Iterator[tuple[str, Place]]:
         size = sum(sizes[row] for row in rows.tolist())
         packed = rows.astype("<i8").tobytes()
         yield repositories[number], Place(table, packed, len(rows), size, len(told), math.fsum(told), sources[rows[0]])
+
+
+def _mean_size(table: str) -> int:
+    """Bytes of text of a row, by the table's footer."""
+    with storage.open_read(table) as file:
+        metadata = pq.ParquetFile(file).metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = (group.column(number) for group in groups for number in range(group.num_columns))
+    size: int = sum(column.total_uncompressed_size for column in columns if column.path_in_schema == "content")
+    return size // max(1, metadata.num_rows)
 
 
 def _score(value: Any) -> float | None:

@@ -1,5 +1,7 @@
 """The graph as a whole: isolation, names that lead nowhere, and repositories made to hurt."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -128,6 +130,30 @@ def test_ten_thousand_files_that_all_name_one_another():
 
 NAMES = ("a.py", "b.py", "pkg/__init__.py", "pkg/a.py", "pkg/sub/b.py", "x.c", "x.h", "inc/x.h", "m.js", "m/index.js", "r.rb")
 LINES = ("import a", "from . import a", "from pkg.sub import b", '#include "x.h"', "require './m'", "import '../m';", "\x00")
+
+
+def test_long_lists_are_not_multiplied():
+    many = range(5_000)
+    uses = tuple(f"N{n}" for n in many)
+    deep = "/".join("d" * 2_000)
+    files = {
+        "A.java": ("Java", Mentions(("p",), tuple(("import", f"q{n}.*") for n in many), (), uses)),
+        "A.cs": ("C#", Mentions(tuple(f"a{n}" for n in many), tuple(("namespace", f"q{n}") for n in many), uses, uses)),
+        f"{deep}/a.c": ("C", Mentions((), tuple(("angled", f"x/{n}.h") for n in many))),
+        f"{deep}/x/1.h": ("C", Mentions()),
+        "a.go": ("Go", Mentions(("a",), tuple(("import", f"m.org/{n}" + "/a" * 400) for n in many))),
+        "/".join(["lib"] * 2_000) + "/a.rb": ("Ruby", Mentions()),
+        "a.php": ("PHP", Mentions((), tuple(("use", f"A\\B{n} B{n}") for n in many), (), uses)),
+        "a.ts": ("TypeScript", Mentions((), tuple(("import", f"p{n}") for n in many))),
+    }
+    manifests = {
+        "composer.json": json.dumps({"autoload": {"psr-4": {"A\\" * (n % 9): f"d{n}" for n in many}}}),
+        "tsconfig.json": json.dumps({"compilerOptions": {"baseUrl": ".", "paths": {f"{n}*": ["x/*"] for n in many}}}),
+    }
+    languages, mentions = zip(*files.values(), strict=True)
+    assert build_graph(list(files), languages, mentions, manifests).edges.tolist() == [[2, 3]]
+
+
 names = st.sampled_from(NAMES)
 contents = st.lists(st.sampled_from(LINES), max_size=5).map("\n".join)
 LANGUAGE = {"py": "Python", "c": "C", "h": "C++", "js": "JavaScript", "rb": "Ruby"}

@@ -13,7 +13,7 @@ import tree_sitter
 
 from beam_seed.dependencies.mentions import Captures, Language, Mentions, distinct, imports_of, squeezed, text, texts, with_scopes
 from beam_seed.dependencies.resolver import Nodes, Resolver
-from beam_seed.dependencies.tree import Declared, Tree
+from beam_seed.dependencies.tree import MAX_DEPTH, MAX_OPENED, Declared, Tree
 
 _TYPES = """[(class_declaration) (struct_declaration) (interface_declaration) (enum_declaration) (record_declaration)
  (delegate_declaration)]"""
@@ -67,7 +67,11 @@ class CSharpResolver(Resolver):
 
     def imports(self, file: int) -> Iterator[Nodes]:
         uses = [name for name in self.tree.mentions[file].uses if name in self._simple]
+        opened = 0
         for kind, name in self.tree.mentions[file].imports:
+            opened += kind == "namespace"
+            if opened > MAX_OPENED:
+                return
             yield [self._declared.find(name, file)] if kind == "type" else self._in_namespace(name, uses, file)
 
     def _in_namespace(self, namespace: str, uses: list[str], file: int) -> list[int]:
@@ -77,10 +81,10 @@ class CSharpResolver(Resolver):
     def uses(self, file: int) -> Nodes:
         mentions = self.tree.mentions[file]
         around = [""]
-        for namespace in mentions.packages:
-            parts = namespace.split(".")
+        for namespace in mentions.packages[:MAX_DEPTH]:
+            parts = namespace.split(".")[:MAX_DEPTH]
             around += [".".join(parts[:end]) + "." for end in range(1, len(parts) + 1)]
-        around = list(dict.fromkeys(reversed(around)))  # inner ones first
+        around = list(dict.fromkeys(reversed(around)))[:MAX_OPENED]  # inner ones first
         for used in mentions.uses:
             if used in self._simple:
                 yield next((self._declared.find(space + used, file) for space in around if space + used in self._declared), None)

@@ -7,6 +7,7 @@ does not exist may be the ``.ts`` it is compiled from. Bare names are packages o
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 from beam_seed.dependencies.mentions import Captures, Language, Mentions, imports_of, unquoted
 from beam_seed.dependencies.resolver import Nodes, Resolver
-from beam_seed.dependencies.tree import Tree, ancestors, below, join
+from beam_seed.dependencies.tree import MAX_OPENED, Tree, ancestors, below, join
 
 _QUERY = """
 (import_statement source: (string) @source)
@@ -121,7 +122,7 @@ def _path_patterns(content: str) -> tuple[str | None, dict[str, list[str]]]:
     base, paths = told.get("baseUrl"), told.get("paths")
     patterns = paths.items() if isinstance(paths, dict) else ()
     kept = {pattern: [each for each in targets if isinstance(each, str)] for pattern, targets in patterns if isinstance(targets, list)}
-    return (base if isinstance(base, str) else None), kept
+    return (base if isinstance(base, str) else None), dict(itertools.islice(kept.items(), MAX_OPENED))
 
 
 # Strings are kept, comments and trailing commas are not: tsconfig.json has both.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from beam_seed.dependencies.mentions import Captures, Language, Mentions, imports_of, texts, unquoted
 from beam_seed.dependencies.resolver import Nodes, Resolver
-from beam_seed.dependencies.tree import Tree, below
+from beam_seed.dependencies.tree import MAX_DEPTH, Tree, below
 
 _QUERY = """
 (package_clause (package_identifier) @package)
@@ -53,7 +53,7 @@ class GoResolver(Resolver):
         votes: Counter[str] = Counter()
         for name in {name for number in go for _, name in self.tree.mentions[number].imports}:
             parts = name.split("/")
-            if "." in parts[0]:  # else it is the standard library's
+            if "." in parts[0] and len(parts) <= MAX_DEPTH:  # without a dot it is the standard library's
                 votes.update("/".join(parts[:cut]) for cut in range(1, len(parts)) if "/".join(parts[cut:]) in self._packages)
         best = max(votes, key=lambda module: (votes[module], module), default="")
         return {best: ""} if best else {}

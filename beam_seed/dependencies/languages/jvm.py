@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from beam_seed.dependencies.mentions import Captures, Language, Mentions, distinct, imports_of, squeezed, text, texts
 from beam_seed.dependencies.resolver import Nodes, Resolver
-from beam_seed.dependencies.tree import Declared, Tree
+from beam_seed.dependencies.tree import MAX_DEPTH, MAX_OPENED, Declared, Tree
 
 LANGUAGES = ("Java", "Kotlin", "Scala")
 
@@ -89,7 +89,11 @@ class JvmResolver(Resolver):
 
     def imports(self, file: int) -> Iterator[Nodes]:
         mentions = self.tree.mentions[file]
+        opened = 0
         for _, name in mentions.imports:
+            opened += name.endswith(".*")
+            if opened > MAX_OPENED:
+                return
             found = self._imported(name, file)
             if not found and self.tree.languages[file] == "Scala":  # whose imports may be relative to the package
                 found = next((near for package in self._enclosing(file) if (near := self._imported(f"{package}.{name}", file))), [])
@@ -97,7 +101,7 @@ class JvmResolver(Resolver):
 
     def _enclosing(self, file: int) -> Iterator[str]:
         for package in self.tree.mentions[file].packages:
-            parts = package.split(".")
+            parts = package.split(".")[:MAX_DEPTH]
             yield from (".".join(parts[:end]) for end in range(len(parts), 0, -1))
 
     def _imported(self, name: str, file: int) -> list[int]:

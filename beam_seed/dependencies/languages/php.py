@@ -16,7 +16,7 @@ import tree_sitter
 
 from beam_seed.dependencies.mentions import Captures, Language, Mentions, distinct, imports_of, squeezed, text, unquoted
 from beam_seed.dependencies.resolver import Nodes, Resolver
-from beam_seed.dependencies.tree import Declared, Tree, join
+from beam_seed.dependencies.tree import MAX_OPENED, Declared, Tree, join
 
 _QUERY = """
 (namespace_definition name: (namespace_name) @package)
@@ -87,7 +87,7 @@ class PhpResolver(Resolver):
     def __init__(self, tree: Tree):
         super().__init__(tree)
         self._declared = Declared(tree, ("PHP",))
-        self._roots = [rule for folder, content in tree.manifests("composer.json") for rule in _psr4(folder, content)]
+        self._roots = [rule for folder, content in tree.manifests("composer.json") for rule in _psr4(folder, content)][:MAX_OPENED]
 
     def imports(self, file: int) -> Iterator[Nodes]:
         for kind, name in self.tree.mentions[file].imports:

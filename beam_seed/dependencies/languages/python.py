@@ -19,7 +19,7 @@ import tree_sitter
 
 from beam_seed.dependencies.mentions import Captures, Language, Mentions, imports_of, squeezed
 from beam_seed.dependencies.resolver import Nodes, Resolver
-from beam_seed.dependencies.tree import Tree, below, parent
+from beam_seed.dependencies.tree import MAX_DEPTH, Tree, below, parent
 
 _QUERY = """
 (import_statement) @import
@@ -27,7 +27,6 @@ _QUERY = """
 """
 
 _ROOTS = ("", "src", "lib", "python")  # folders that are put on the path by convention
-_MAX_DEPTH = 32  # components of a module's name; real packages stay below ten
 
 
 def _read(found: Captures) -> Mentions:
@@ -72,7 +71,7 @@ class PythonResolver(Resolver):
         parts = self.tree.paths[number].rsplit(".", 1)[0].split("/")
         if parts[-1] == "__init__":
             parts.pop()
-        for start in range(max(0, len(parts) - _MAX_DEPTH), len(parts)):
+        for start in range(max(0, len(parts) - MAX_DEPTH), len(parts)):
             folder = "/".join(parts[:start])
             is_top = folder == self._tops[number]
             if folder in _ROOTS or is_top or (folder not in self._packages and start < len(parts) - 1):

@@ -6,6 +6,7 @@ A name is looked for in ``lib`` (and the folders like it) of each folder above t
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import tree_sitter
 
 from beam_seed.dependencies.mentions import Captures, Language, Mentions, imports_of, text
 from beam_seed.dependencies.resolver import Nodes, Resolver
-from beam_seed.dependencies.tree import Tree, ancestors, below, join
+from beam_seed.dependencies.tree import MAX_DEPTH, Tree, ancestors, below, join
 
 _QUERY = """
 ((call method: (identifier) @_method arguments: (argument_list)) @call
@@ -52,7 +53,7 @@ class RubyResolver(Resolver):
         self._loadable: dict[str, list[int]] = {}
         for number, path in enumerate(tree.paths):
             if tree.languages[number] == "Ruby":
-                for match in re.finditer(r"(?:^|/)lib/", path):
+                for match in itertools.islice(re.finditer(r"(?:^|/)lib/", path), MAX_DEPTH):
                     self._loadable.setdefault(path[match.end() :], []).append(number)
 
     def imports(self, file: int) -> Iterator[Nodes]:
