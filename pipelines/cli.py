@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "distill": ("pipelines.distill", "an oracle's judgement into a scorer: sample, label, train, evaluate, score"),
     "long-context": ("pipelines.long_context", "repositories in the order of their dependencies, and long files, as documents to train on"),
+    "estimate": ("pipelines.estimate", "time and cost of a run over more, from runs over samples"),
     "why": ("pipelines.why", "the whole story of one document of a finished run"),
 }
 
