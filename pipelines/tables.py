@@ -14,7 +14,7 @@ from beam_seed.storage import FileInfo
 def find_tables(prog: str, patterns: Sequence[str], needed: Sequence[str], flag: str = "--input") -> list[FileInfo]:
     """The Parquet files that are named, match a glob, or lie in a folder (or in its ``sample/``), sorted by path.
 
-    Raises UsageError where a pattern matches none, where one cannot be read or lacks a column.
+    Raises UsageError, which names ``flag``, where a pattern matches none, where one cannot be read or lacks a column.
     """
     if not patterns:
         raise UsageError(prog, f"argument {flag}: none given; expected Parquet files, globs or folders of them")
