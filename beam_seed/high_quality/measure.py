@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from beam_seed.high_quality.imports import imported_modules
+from beam_seed.high_quality.text import without_licence
 from beam_seed.notebooks.render import LANGUAGE as NOTEBOOK
 from beam_seed.quality import anatomy
 from beam_seed.records import Document
@@ -29,7 +30,7 @@ MEASURES = pa.schema(
         ("quality", pa.float32()),  # null where the corpus tells none
         ("draw", pa.uint64()),  # of a seeded digest of the id: draws take the lowest
         ("fold", pa.int8()),  # TRAINING, VALIDATION or TEST
-        ("comment_share", pa.float32()),  # of the lines that are not blank; null where it could not be measured
+        ("comment_share", pa.float32()),  # of the lines that are not blank, without a licence at the top; null where unmeasured
         ("documented_share", pa.float32()),  # of the functions; null where there are none, or none are known of the language
         ("imports", pa.string()),  # one on a line
         ("error", pa.string()),  # why it could not be measured; else null
@@ -50,7 +51,7 @@ def measure(document: Document) -> Measured:
     """Measure one file. What goes wrong is told in ``error``, never raised: one odd file must not cost the corpus."""
     try:
         # A rendered notebook is a program in the percent format; Python's comments are most kernels'.
-        found = anatomy.measure(document.content, "Python" if document.language == NOTEBOOK else document.language)
+        found = anatomy.measure(without_licence(document.content), "Python" if document.language == NOTEBOOK else document.language)
         functions = found.functions or ()
         documented = sum(function.documented for function in functions) / len(functions) if functions else None
         comments = 1 - found.code_lines / found.lines if found.lines else 0.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from beam_seed.high_quality.imports import MAX_NAMES, imported_modules, imports_any
 from beam_seed.high_quality.measure import HELD_OUT, TEST, TRAINING, VALIDATION, draw_of, fold_of, measure
-from beam_seed.high_quality.text import TextFormat
+from beam_seed.high_quality.text import TextFormat, without_licence
 from beam_seed.records import make_document
 
 
@@ -90,3 +90,13 @@ def test_a_long_file_is_read_from_its_start_to_its_end() -> None:
     assert words[0] == "word0"
     assert words[-1] == "word9999"
     assert len(" ".join(words)) <= 404  # with what joins the pieces
+
+
+def test_a_licence_is_no_explanation():
+    licence = "".join(f"# Copyright line {n} of a licence\n" for n in range(20))
+    code = "import os\n\n\ndef size(path):\n    return os.stat(path).st_size\n"
+    bare, licensed = (measure(make_document("r", "a.py", content, language="Python")) for content in (code, licence + code))
+    assert licensed == bare
+    assert bare.comment_share == 0
+    assert without_licence(licence + code).strip() == code.strip()
+    assert without_licence("é" + code) == "é" + code
