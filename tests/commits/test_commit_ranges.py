@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_a_full_disk_stops_the_job_and_a_fault_of_the_input_does_not(odd_history
         def open_history(*_: object) -> None:
             raise error
 
-        monkeypatch.setattr(ranges, "open_history", open_history)
+        monkeypatch.setattr(ranges.HISTORIES, "open", open_history)
 
     fail(ValueError("gone since"))
     records = [record for some in planned for record in read_range(some, ALL, NO_METADATA, EstimatedTokens())]
@@ -108,6 +109,31 @@ def test_a_full_disk_stops_the_job_and_a_fault_of_the_input_does_not(odd_history
         list(read_range(planned[0], ALL, NO_METADATA, EstimatedTokens()))
     with pytest.raises(OSError, match="No space left"):
         list(plan_ranges(unit, ALL, NO_METADATA))
+
+
+def test_ids_of_sha_256_are_a_clear_failure(git, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--object-format=sha256", "long")
+    git(tmp_path / "long", "commit", "-q", "--allow-empty", "-m", "One")
+    git(tmp_path / "long", "bundle", "create", "-q", str(tmp_path / "long.bundle"), "HEAD")
+    git(tmp_path, "clone", "-q", "--bare", "long", "bare.git")
+    with tarfile.open(tmp_path / "long.tar", "w") as archive:
+        archive.add(tmp_path / "bare.git", "bare.git")
+    for name in ("long", "long.bundle", "bare.git", "long.tar"):
+        (record,) = read(tmp_path / name)
+        assert isinstance(record, Failed)
+        assert "SHA-256, which are not read; expected SHA-1" in record.error, name
+
+
+def test_a_huge_commit_is_one_rejection(new_history) -> None:
+    history = new_history("huge")
+    history.commit({b"README.md": b"# Numbers\n", b"a.py": b"x = 1\n"}, b"Begin the project")
+    history.commit({b"%d/%d.txt" % (number % 100, number): b"%d\n" % number for number in range(10_000)}, b"Import ten thousand files")
+    history.commit({b"a.py": b"".join(b"x = %d\n" % number for number in range(300_000))}, b"Import a table of numbers")
+    history.commit({b"a.py": b"x = 2\n"}, b"Take the table out again")
+    history.commit({b"a.py": b"x = 3\n"}, b"Correct the number of things")
+    history.write()
+    records = read(history.folder, ALL._replace(rules=Rules()))
+    assert [getattr(record, "rule", "kept") for record in records] == ["root-commit", "too-many-files", "too-large", "too-large", "kept"]
 
 
 def test_samples_inherit_what_is_known_of_the_repository(odd_history) -> None:
