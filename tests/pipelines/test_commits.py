@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import commit_history
 import pyarrow.parquet as pq
 import pytest
 
+from beam_seed import options as opt
 from beam_seed.commits.measure import DECONTAMINATION
 from beam_seed.commits.patch import apply_hunks
 from beam_seed.commits.target import parse_target
@@ -158,6 +162,33 @@ def test_repositories_are_dropped_with_their_figures(output: Path) -> None:
     assert "expected a git repository" in failed["tree"]
 
 
+def test_figures_of_all_repositories_are_kept_and_reported(output: Path) -> None:
+    told = {row["repo"]: row for row in rows(output / "histories")}
+    assert {repo: (row["outcome"], row["rules"]) for repo, row in told.items()} == {
+        "upstream": ("kept", ""),
+        "fork": ("kept", ""),
+        "small": ("rejected", "few-commits short-lived"),
+        "unknown": ("rejected", "few-stars few-forks"),
+        "brief": ("rejected", "short-lived"),
+        "empty": ("rejected", "empty-repository"),
+        "tree": ("failed", ""),
+        "broken": ("failed", ""),
+    }
+    assert (told["upstream"]["stars"], told["upstream"]["forks"], told["upstream"]["commits"]) == (500, 50, COMMITS)
+    assert told["upstream"]["days"] == pytest.approx(COMMITS - 1)
+    assert told["unknown"]["stars"] is None
+    assert told["broken"]["commits"] is None
+    assert "expected a git repository" in told["tree"]["error"]
+    kept, others = json.loads((output / "report.json").read_text())["sections"]
+    assert [row[0] for row in kept["rows"]] == ["fork", "upstream"]  # the fork has two commits more
+    assert kept["text"] == f"2 with {2 * COMMITS + 2} commits."
+    assert [row[0] for row in others["rows"]] == ["empty", "small", "unknown", "brief", "broken", "tree"]
+    assert others["text"].startswith("6: 2 short-lived; 2 could not be read; 1 ")
+    page = (output / "report.html").read_text()
+    assert "few-commits, short-lived" in page
+    assert "Repositories not kept" in page
+
+
 def test_forks_are_one_and_near_copies_go(output: Path) -> None:
     kept = Counter(row["repo"] for row in corpus(output))
     samples = COMMITS - sum(DROPPED.values())
@@ -209,12 +240,43 @@ def test_lowest_quality_can_be_dropped(arguments: list[str], output: Path, tmp_p
     assert max(row["measured"] for row in low) <= min(row["quality"] for row in left if row["quality"] is not None)
 
 
+def test_scores_are_not_computed_again(
+    arguments: list[str], output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = [row for path in (output / "_cache" / "scores").glob("*-float32/*.parquet") for row in pq.read_table(path).to_pylist()]
+    scored = sum(row["quality"] is not None for row in corpus(output))
+    assert len(known) >= scored > 0
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a score that is known was computed again")
+
+    monkeypatch.setattr("beam_seed.quality.scorer.Scorer.score", refuse)
+    with caplog.at_level(logging.INFO):
+        again = [*arguments, f"--output={tmp_path / 'out'}", f"--cache={output / '_cache'}", "--range-commits=7", "--partitions=3"]
+        assert commits.main([*again, "--workers=1"]) == 0
+    assert f"quality: {len(known)} reused, 0 scored" in caplog.messages
+    assert corpus(tmp_path / "out") == corpus(output)
+
+
+def test_scores_of_a_gpu_are_not_those_of_a_cpu(arguments: list[str], output: Path) -> None:
+    options, _ = opt.parse(commits.Options, [*arguments, f"--output={output}"], "beam-seed commits")
+    marks = []
+    for accelerator in ("", "type:nvidia-l4;count:1"):
+        chosen = replace(options, accelerator=accelerator)
+        stages = commits._stages(beam.Pipeline(runner="FnApiRunner"), chosen, "model")
+        marks.append({name: stage.parameters for name, stage in stages.items()})
+    assert [name for name in marks[0] if marks[0][name] != marks[1][name]] == ["scores"]
+
+
 def test_ranges_and_processes_make_no_difference(arguments: list[str], output: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     command = [sys.executable, "-m", "pipelines.cli", "commits", *arguments, f"--output={tmp_path / 'out'}"]
     command += ["--range-commits=20", "--score=false"]  # the model is loaded by each process, and has tests of its own
     command += ["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": os.getcwd()})
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": os.getcwd(), "TMPDIR": str(scratch)})
     assert done.returncode == 0, done.stderr
+    assert not list(scratch.glob("beam-seed-history-*")), "copies are gone with the workers"
     assert len(list((tmp_path / "out" / "documents").iterdir())) > 1  # which bucket a range falls into depends on the folder's name
     unscored = {"quality": None, "scorer": ""}
     assert corpus(tmp_path / "out") == [row | unscored for row in corpus(output)]
@@ -227,6 +289,28 @@ def test_why_takes_a_commit(output: Path, capsys: pytest.CaptureFixture[str]) ->
     (bot,) = [row for row in rows(output / "rejected") if row["rule"] == "bot" and row["repo"] == "upstream"]
     assert cli.main(["why", str(output), f"upstream/{bot['path']}"]) == 0
     assert "bot" in capsys.readouterr().out
+
+
+def test_why_takes_the_beginning_of_an_id(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def why(name: str) -> tuple[int, str]:
+        status = cli.main(["why", str(output), name])
+        told = capsys.readouterr()
+        return status, told.out + told.err
+
+    (near,) = [row for row in rows(output / "rejected") if row["rule"] == "near-duplicate"]
+    whole = why(f"fork/{near['path']}")
+    assert whole[0] == 0
+    assert whole == why(near["path"]) == why(near["path"][:12]) == why(f"fork/{near['path'][:12]}")
+    shared = next(row["path"] for row in corpus(output) if row["repo"] == "upstream")
+    for name in (shared, shared[:12]):
+        status, told = why(name)
+        assert status == 1
+        assert f"fork/{shared}, upstream/{shared}" in told
+    assert why(f"upstream/{shared[:12]}") == why(f"upstream/{shared}")
+    for name in ("0" * 12, shared[:3], shared[:-1] + "x", "upstream/" + "0" * 12):
+        status, told = why(name)
+        assert status == 1
+        assert "no commit" in told
 
 
 def test_judges_are_given_whole_samples(output: Path) -> None:
