@@ -14,9 +14,12 @@ COMMANDS = {
     "sample": ("pipelines.sample", "so many files of each language, drawn from a corpus, for an oracle to label"),
     "label": ("pipelines.label", "an oracle rates the files of a sample: a large model behind an endpoint, or the rubric"),
     "score": ("pipelines.score", "Parquet tables of files to their rows with quality, without the lowest"),
+    "web": ("pipelines.web", "web archives to a corpus of code-related pages"),
+    "train-relevance": ("pipelines.train_relevance", "pages to the fastText model that recalls code-related ones"),
+    "train-categories": ("pipelines.train_categories", "pages to the fastText model that tells their form and function"),
     "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "distill": ("pipelines.distill", "an oracle's judgement into a scorer: sample, label, train, evaluate, score"),
-    "why": ("pipelines.why", "the whole story of one file of a finished run"),
+    "why": ("pipelines.why", "the whole story of one document of a finished run"),
 }
 
 

@@ -32,7 +32,7 @@ def _origin(story: Story) -> Iterator[str]:
     yield f"id {story.who['id']}" + (f", SHA-256 {document['sha256']}" if document.get("sha256") else "")
     if story.measures.get("language"):
         by = story.measures.get("detected_by")
-        yield f"language {story.measures['language']}" + (f", told by its {by}" if by else "")
+        yield f"{story.job.group} {story.measures['language']}" + (f", told by its {by}" if by else "")
 
 
 def _verdict(fate: Fate) -> str:

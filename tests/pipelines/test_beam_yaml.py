@@ -10,7 +10,6 @@ from pathlib import Path
 import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.yaml import yaml_provider
 from apache_beam.yaml.yaml_transform import YamlTransform
@@ -51,16 +50,16 @@ def test_the_pipeline_drops_what_the_main_job_drops(run: Path, sample: Path, met
 
 
 def test_every_transform_of_the_provider_is_there_and_the_lowest_goes() -> None:
-    specification = yaml.safe_load(PROVIDER.read_text())
-    provider = yaml_provider.merge_providers(yaml_provider.parse_providers("", specification))
+    providers = list(yaml_provider.load_providers(str(PROVIDER)))
+    (ours,) = providers
     with beam.Pipeline("FnApiRunner") as pipeline:
         rows = pipeline | beam.Create([beam.Row(repo="r", path=f"{n}.py", content=f"x = {n}\n", language="Python") for n in range(10)])
-        filters = [name for name in specification[0]["transforms"] if name not in ("ReadRepositories", "ScoreQuality", "DropLowest")]
+        filters = [name for name in ours.provided_transforms() if name not in ("ReadRepositories", "ScoreQuality", "DropLowest")]
         for name in filters:
-            outputs = rows | name >> YamlTransform({"type": name}, provider)
+            outputs = rows | name >> YamlTransform(f"type: {name}", providers)
             assert set(outputs) == {"kept", "rejected", "failed"}
-        scored = rows | "Score" >> YamlTransform({"type": "ScoreQuality"}, provider)
-        lowest = scored["scored"] | "Drop" >> YamlTransform({"type": "DropLowest", "config": {"share": 0.3}}, provider)
+        scored = rows | "Score" >> YamlTransform("type: ScoreQuality", providers)
+        lowest = scored["scored"] | "Drop" >> YamlTransform("{type: DropLowest, config: {share: 0.3}}", providers)
         counts = {name: lowest[name] | f"Count {name}" >> beam.combiners.Count.Globally() for name in ("kept", "rejected")}
         assert_that(counts["rejected"], equal_to([3]), "Assert rejected")
         assert_that(counts["kept"], equal_to([7]), "Assert kept")
