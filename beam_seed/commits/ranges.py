@@ -6,6 +6,7 @@ snapshot (seconds); a history that is no repository on a local disk is copied th
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -45,6 +46,13 @@ class Reading(NamedTuple):
     rules: Rules = Rules()
     budget: Budget = Budget()
     range_commits: int = 5_000
+
+
+def full_name(unit: Unit, metadata: MetadataIndex) -> Unit:
+    """The unit called OWNER/NAME, where the folder it lies in is called OWNER and the metadata know a repository of that name."""
+    owner = posixpath.basename(posixpath.dirname(display(unit.path)))
+    found = metadata.find(f"{owner}/{unit.repo}")
+    return unit._replace(repo=found.repo) if found else unit
 
 
 def plan_ranges(unit: Unit, reading: Reading, metadata: MetadataIndex) -> Iterator[Range]:

@@ -15,7 +15,7 @@ from beam_seed.commits import decide, score
 from beam_seed.commits.datasets import COMMITS, SAMPLES
 from beam_seed.commits.figures import write_histories
 from beam_seed.commits.measure import measure_shard
-from beam_seed.commits.ranges import Range, Reading, plan_ranges, read_range
+from beam_seed.commits.ranges import Range, Reading, full_name, plan_ranges, read_range
 from beam_seed.commits.repository import list_histories
 from beam_seed.commits.tokens import CountedTokens, EstimatedTokens, TokenCounter
 from beam_seed.curation.datasets import MAX_BUCKETS, QUALITY, Shard, table_of
@@ -54,8 +54,13 @@ class ReadHistories(beam.PTransform):
             raise ValueError(f"range_commits is {self.reading.range_commits}; expected at least 1, such as 5,000")
 
     def expand(self, patterns: Any) -> Any:
-        units = patterns | "List histories" >> beam.FlatMap(list_histories) | "By name" >> beam.GroupBy(lambda unit: unit.repo)
-        units = units | "Name apart" >> beam.FlatMapTuple(lambda _, namesakes: distinct_names(list(namesakes)))
+        units = (
+            patterns
+            | "List histories" >> beam.FlatMap(list_histories)
+            | "Full names" >> beam.Map(lambda unit: full_name(unit, metadata_index(self.metadata)))
+            | "By name" >> beam.GroupBy(lambda unit: unit.repo)
+            | "Name apart" >> beam.FlatMapTuple(lambda _, namesakes: distinct_names(list(namesakes)))
+        )
         ranges = units | "Spread units" >> beam.Reshuffle() | "Plan ranges" >> beam.FlatMap(self._plan).with_output_types(Range)
         count = AsSingleton(ranges | "Commits" >> beam.Map(lambda some: len(some.ids) // 20) | "Count" >> beam.CombineGlobally(sum))
         return (

@@ -11,7 +11,7 @@ import pytest
 from beam_seed.commits import ranges, sample
 from beam_seed.commits.datasets import CommitSample
 from beam_seed.commits.filters import RepositoryRules, Rules
-from beam_seed.commits.ranges import Reading, plan_ranges, read_range
+from beam_seed.commits.ranges import Reading, full_name, plan_ranges, read_range
 from beam_seed.commits.repository import list_histories
 from beam_seed.commits.tokens import EstimatedTokens
 from beam_seed.records import Failed, Rejected
@@ -140,6 +140,16 @@ def test_samples_inherit_what_is_known_of_the_repository(odd_history) -> None:
     known = MetadataIndex({"owner/odd": RepoMetadata("owner/odd", 7, 3, "MIT", "2020-01-01")})
     made = [record for record in read(odd_history.folder, metadata=known) if isinstance(record, CommitSample)]
     assert {(record.stars, record.forks, record.license, record.created) for record in made} == {(7, 3, "MIT", "2020-01-01")}
+
+
+def test_namesakes_are_told_apart_by_their_owners_folders(odd_history, git, tmp_path: Path) -> None:
+    known = MetadataIndex({f"{owner}/tool": RepoMetadata(f"{owner}/tool", stars, 1, "MIT", "") for owner, stars in (("a", 7), ("b", 8))})
+    for owner in ("a", "b", "c"):
+        (tmp_path / owner).mkdir()
+        git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / owner / "tool.bundle"), "main")
+    named = [full_name(unit, known) for unit in list_histories(str(tmp_path / "*" / "tool.bundle"))]
+    assert [unit.repo for unit in named] == ["a/tool", "b/tool", "tool"]
+    assert [next(plan_ranges(unit, ALL, known)).figures.stars for unit in named] == [7, 8, None]
 
 
 def test_samples_hold_valid_unicode_only(odd_history) -> None:
