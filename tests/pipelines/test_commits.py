@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -104,6 +105,12 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tree").mkdir()
     (folder / "tree" / "a.py").write_text("x = 1\n")
     (folder / "broken.tar").write_bytes(b"no archive at all")
+    git(folder, "init", "-q", "--object-format=sha256", "long")
+    git(folder / "long", "commit", "-q", "--allow-empty", "-m", "One")
+    shutil.copytree(folder / "small.git", folder / "corrupt.git")
+    for pack in (folder / "corrupt.git").rglob("*.pack"):
+        pack.chmod(0o644)
+        pack.write_bytes(pack.read_bytes()[:40] + b"\xaa" * 200)
     return folder
 
 
@@ -135,8 +142,8 @@ def test_every_commit_is_accounted_for(output: Path) -> None:
     manifest = json.loads((output / "manifest.json").read_text())
     assert manifest["job"] == "commits"
     assert all(invariant["holds"] for invariant in manifest["invariants"])
-    repositories = 2 + 1 + 1 + 1 + 1 + 1  # two that are read, one record for each other: small, unknown, brief, empty, and what is none
-    assert manifest["read"]["files"] == 2 * COMMITS + 2 + repositories - 2 + 1
+    repositories = 8  # one record for each that is not read: small, unknown, brief, empty, long, corrupt, and what is none
+    assert manifest["read"]["files"] == 2 * COMMITS + 2 + repositories
     ids = [row["id"] for dataset in ("rejected", "failed") for row in rows(output / dataset)] + [row["id"] for row in corpus(output)]
     assert len(ids) == len(set(ids)) == manifest["read"]["files"]
 
@@ -158,8 +165,9 @@ def test_repositories_are_dropped_with_their_figures(output: Path) -> None:
     assert figures == {"stars": 100, "forks": 10, "commits": 30, "days": pytest.approx(29 / 86_400)}
     assert json.loads(dropped["unknown"]["evidence"])["stars"] is None
     failed = {row["repo"]: row["error"] for row in rows(output / "failed")}
-    assert set(failed) == {"tree", "broken"}
+    assert set(failed) == {"tree", "broken", "long", "corrupt"}
     assert "expected a git repository" in failed["tree"]
+    assert "of SHA-256" in failed["long"]
 
 
 def test_figures_of_all_repositories_are_kept_and_reported(output: Path) -> None:
@@ -173,6 +181,8 @@ def test_figures_of_all_repositories_are_kept_and_reported(output: Path) -> None
         "empty": ("rejected", "empty-repository"),
         "tree": ("failed", ""),
         "broken": ("failed", ""),
+        "long": ("failed", ""),
+        "corrupt": ("failed", ""),
     }
     assert (told["upstream"]["stars"], told["upstream"]["forks"], told["upstream"]["commits"]) == (500, 50, COMMITS)
     assert told["upstream"]["days"] == pytest.approx(COMMITS - 1)
@@ -182,8 +192,8 @@ def test_figures_of_all_repositories_are_kept_and_reported(output: Path) -> None
     kept, others = json.loads((output / "report.json").read_text())["sections"]
     assert [row[0] for row in kept["rows"]] == ["fork", "upstream"]  # the fork has two commits more
     assert kept["text"] == f"2 with {2 * COMMITS + 2} commits."
-    assert [row[0] for row in others["rows"]] == ["empty", "small", "unknown", "brief", "broken", "tree"]
-    assert others["text"].startswith("6: 2 short-lived; 2 could not be read; 1 ")
+    assert [row[0] for row in others["rows"]] == ["empty", "small", "unknown", "brief", "broken", "corrupt", "long", "tree"]
+    assert others["text"].startswith("8: 4 could not be read; 2 short-lived; 1 ")
     page = (output / "report.html").read_text()
     assert "few-commits, short-lived" in page
     assert "Repositories not kept" in page
