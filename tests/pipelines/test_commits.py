@@ -108,9 +108,9 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(folder, "init", "-q", "--object-format=sha256", "long")
     git(folder / "long", "commit", "-q", "--allow-empty", "-m", "One")
     shutil.copytree(folder / "small.git", folder / "corrupt.git")
-    for pack in (folder / "corrupt.git").rglob("*.pack"):
-        pack.chmod(0o644)
-        pack.write_bytes(pack.read_bytes()[:40] + b"\xaa" * 200)
+    for file in (path for path in (folder / "corrupt.git" / "objects").rglob("*") if path.is_file()):
+        file.chmod(0o644)
+        file.write_bytes(file.read_bytes()[:5] + b"\xaa" * 20)
     return folder
 
 
