@@ -44,7 +44,7 @@ class HistoryCopies:
     def __init__(self, kept_bytes: int = KEPT_BYTES):
         self._kept_bytes = kept_bytes
         self._lock = threading.Lock()
-        self._copies: OrderedDict[Unit, _Copy] = OrderedDict()
+        self._copies: OrderedDict[tuple[str, str, str], _Copy] = OrderedDict()  # by kind, path and state
 
     @contextlib.contextmanager
     def open(self, unit: Unit, limits: Limits) -> Iterator[History]:
@@ -53,28 +53,29 @@ class HistoryCopies:
             with open_history(unit, limits) as history:  # read in place: there is nothing to keep
                 yield history
             return
+        key = (unit.kind, unit.path, unit.state)
         with self._lock:
-            copy = self._copies.setdefault(unit, _Copy())
+            copy = self._copies.setdefault(key, _Copy())
             copy.readers += 1
         try:
             yield copy.make(unit, limits)
         finally:
             with self._lock:
                 copy.readers -= 1
-                self._copies.move_to_end(unit)
+                self._copies.move_to_end(key)
                 gone = self._superfluous()
             for each in gone:
                 each.stack.close()
 
     def _superfluous(self) -> list[_Copy]:
         """Take out the copies that are not to be kept: failed ones, and the oldest beyond the limit."""
-        unused = [unit for unit, copy in self._copies.items() if not copy.readers]
-        kept = sum(self._copies[unit].size for unit in unused)
+        unused = [key for key, copy in self._copies.items() if not copy.readers]
+        kept = sum(self._copies[key].size for key in unused)
         gone = []
-        for unit in unused:
-            if kept > self._kept_bytes or self._copies[unit].history is None:
-                kept -= self._copies[unit].size
-                gone.append(self._copies.pop(unit))
+        for key in unused:
+            if kept > self._kept_bytes or self._copies[key].history is None:
+                kept -= self._copies[key].size
+                gone.append(self._copies.pop(key))
         return gone
 
 

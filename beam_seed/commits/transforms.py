@@ -57,7 +57,7 @@ class ReadHistories(beam.PTransform):
         units = (
             patterns
             | "List histories" >> beam.FlatMap(list_histories)
-            | "Full names" >> beam.Map(lambda unit: full_name(unit, metadata_index(self.metadata)))
+            | "Full names" >> beam.Map(self._full_name)
             | "By name" >> beam.GroupBy(lambda unit: unit.repo)
             | "Name apart" >> beam.FlatMapTuple(lambda _, namesakes: distinct_names(list(namesakes)))
         )
@@ -70,6 +70,9 @@ class ReadHistories(beam.PTransform):
             | "Fill buckets" >> beam.GroupByKey()
             | "Read buckets" >> beam.MapTuple(self._read).with_output_types(Bucket)
         )
+
+    def _full_name(self, unit: Unit) -> Unit:
+        return full_name(unit, metadata_index(self.metadata))
 
     def _plan(self, unit: Unit) -> Iterator[Range]:
         return plan_ranges(unit, self.reading, metadata_index(self.metadata))

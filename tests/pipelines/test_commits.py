@@ -88,11 +88,11 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("histories")
     folder = root / "in"
     grow(commit_history.History(folder / "upstream.git")).write()
-    fork = grow(commit_history.History(folder / "fork.git"))
+    fork = grow(commit_history.History(root / "fork.git"))
     big = source(200, 60)
     fork.commit({b"src/own.py": big}, b"Add functions of the fork alone")
     fork.commit({b"src/near.py": big.replace(b"value", b"number", 3)}, b"Add nearly the same functions again")
-    fork.write()
+    git(fork.write(), "bundle", "create", "-q", str(folder / "fork.bundle"), "main")
     small = commit_history.History(folder / "small.git")
     small.commit({b"a": b"1\n"})
     small.write()
@@ -210,7 +210,7 @@ def test_forks_are_one_and_near_copies_go(output: Path) -> None:
 
 def test_targets_make_of_the_snapshot_what_the_commit_made(output: Path, histories: Path) -> None:
     for row in corpus(output):
-        folder = histories / f"{row['repo']}.git"
+        folder = (histories.parent if row["repo"] == "fork" else histories) / f"{row['repo']}.git"
         document, target = row["content"], row["content"][row["target_offset"] :]
         assert (row["size"], row["sha256"]) == (len(document.encode()), hashlib.sha256(document.encode()).hexdigest())
         for change in parse_target(target):
@@ -288,6 +288,8 @@ def test_ranges_and_processes_make_no_difference(arguments: list[str], output: P
     assert done.returncode == 0, done.stderr
     assert not list(scratch.glob("beam-seed-history-*")), "copies are gone with the workers"
     assert len(list((tmp_path / "out" / "documents").iterdir())) > 1  # which bucket a range falls into depends on the folder's name
+    by_repo = [sorted(rows(each / "histories"), key=lambda row: row["repo"]) for each in (tmp_path / "out", output)]
+    assert by_repo[0] == by_repo[1]
     unscored = {"quality": None, "scorer": ""}
     assert corpus(tmp_path / "out") == [row | unscored for row in corpus(output)]
 
