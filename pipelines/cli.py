@@ -19,6 +19,7 @@ COMMANDS = {
     "train-categories": ("pipelines.train_categories", "pages to the fastText model that tells their form and function"),
     "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "distill": ("pipelines.distill", "an oracle's judgement into a scorer: sample, label, train, evaluate, score"),
+    "estimate": ("pipelines.estimate", "time and cost of a run over more, from runs over samples"),
     "why": ("pipelines.why", "the whole story of one document of a finished run"),
 }
 
