@@ -8,8 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from beam_seed import storage
-from beam_seed.commits.repository import History, open_history
+from beam_seed.commits.repository import History, is_in_place, open_history
 from beam_seed.sources.repository import Limits
 from beam_seed.sources.units import Unit
 
@@ -49,8 +48,8 @@ class HistoryCopies:
     @contextlib.contextmanager
     def open(self, unit: Unit, limits: Limits) -> Iterator[History]:
         """The history of a unit, while the block runs; raises as :func:`repository.open_history` does."""
-        if unit.kind == "git" and storage.is_local(unit.path):
-            with open_history(unit, limits) as history:  # read in place: there is nothing to keep
+        if is_in_place(unit):
+            with open_history(unit, limits) as history:  # there is nothing to keep
                 yield history
             return
         key = (unit.kind, unit.path, unit.state)

@@ -30,7 +30,7 @@ HISTORIES = pa.schema(
         pa.field("error", pa.string(), nullable=False),  # why it, or the older part of its history, could not be read; '' otherwise
         pa.field("stars", pa.int64()),  # null = unknown, as are forks
         pa.field("forks", pa.int64()),
-        pa.field("commits", pa.int64()),  # null where it could not be read, as are days
+        pa.field("commits", pa.int64()),  # null where they were not counted, as are days
         pa.field("days", pa.float64()),  # between the first and the last commit
     ]
 )

@@ -157,17 +157,17 @@ class Figures(NamedTuple):
 
     stars: int | None  # None = unknown: no rule but 0 lets it pass
     forks: int | None
-    commits: int
-    days: float
+    commits: int | None  # None = not counted, as are days
+    days: float | None
 
 
 def repository_violations(figures: Figures, rules: RepositoryRules) -> list[Violation]:
     """The rules that a repository violates, of 'few-stars', 'few-forks', 'few-commits' and 'short-lived', each with all its figures."""
-    checks = (
+    checks: list[tuple[str, float | None, int]] = [
         ("few-stars", figures.stars, rules.min_stars),
         ("few-forks", figures.forks, rules.min_forks),
-        ("few-commits", figures.commits, rules.min_commits),
-        ("short-lived", figures.days, rules.min_days),
-    )
+    ]
+    if figures.commits is not None:
+        checks += [("few-commits", figures.commits, rules.min_commits), ("short-lived", figures.days, rules.min_days)]
     evidence = json.dumps(figures._asdict())
     return [Violation(rule, have, limit, evidence) for rule, have, limit in checks if limit and (have is None or have < limit)]

@@ -14,7 +14,7 @@ from beam_seed.commits.copies import HISTORIES
 from beam_seed.commits.datasets import CommitSample
 from beam_seed.commits.filters import Figures, RepositoryRules, Rules, Violation, repository_violations
 from beam_seed.commits.history import CommitReader, Fault, PatchLimits, walk
-from beam_seed.commits.repository import blank_record
+from beam_seed.commits.repository import blank_record, is_in_place
 from beam_seed.commits.sample import SampleMaker, failed, rejected
 from beam_seed.commits.sample_format import Budget
 from beam_seed.commits.tokens import TokenCounter
@@ -56,7 +56,16 @@ def full_name(unit: Unit, metadata: MetadataIndex) -> Unit:
 
 
 def plan_ranges(unit: Unit, reading: Reading, metadata: MetadataIndex) -> Iterator[Range]:
-    """The ranges of one history: a walk over its commits, which reads no file. Raises only for faults of the machine."""
+    """The ranges of one history: a walk over its commits, which reads no file. Raises only for faults of the machine.
+
+    What would have to be copied, and is dropped for its stars or forks already, is not.
+    """
+    known = metadata.find(unit.repo)
+    figures = Figures(known.stars if known else None, known.forks if known else None, None, None)
+    found = repository_violations(figures, reading.repositories)
+    if found and not is_in_place(unit):
+        yield Range(unit, 0, b"", found[0], "", figures)
+        return
     try:
         with HISTORIES.open(unit, reading.limits) as history:
             if not history.head:
@@ -68,9 +77,7 @@ def plan_ranges(unit: Unit, reading: Reading, metadata: MetadataIndex) -> Iterat
             raise
         yield Range(unit, 0, b"", error=f"{type(error).__name__}: {error}")
         return
-    known = metadata.find(unit.repo)
-    days = (listed.last - listed.first) / _SECONDS_A_DAY
-    figures = Figures(known.stars if known else None, known.forks if known else None, len(listed.ids) // _ID_BYTES, days)
+    figures = figures._replace(commits=len(listed.ids) // _ID_BYTES, days=(listed.last - listed.first) / _SECONDS_A_DAY)
     found = repository_violations(figures, reading.repositories)
     if found:
         yield Range(unit, 0, b"", found[0], listed.fault, figures)

@@ -76,16 +76,20 @@ def open_history(unit: Unit, limits: Limits) -> Iterator[History]:
         yield _open(unit, folder, limits)
 
 
+def is_in_place(unit: Unit) -> bool:
+    """Whether the history is read where it lies; all others are copied first."""
+    return unit.kind == "git" and storage.is_local(unit.path)
+
+
 def _open(unit: Unit, folder: str, limits: Limits) -> History:
-    local = storage.is_local(unit.path)
-    if unit.kind == "git" and local:
+    if is_in_place(unit):
         return _in_place(unit.path, folder)
     if unit.kind == "bundle":
         with _local_file(unit, limits) as file:
             return _unbundled(_chunks(file), folder)
     if unit.kind == "archive":
         return _extracted(unit, folder, limits)
-    if unit.kind in ("git", "tree") and not local:
+    if unit.kind in ("git", "tree") and not storage.is_local(unit.path):
         # Remote, a folder with a .git is listed as a tree.
         _copy_remote(unit.path if unit.kind == "git" else storage.join(unit.path, ".git"), folder, limits)
         return _copied(folder)

@@ -142,6 +142,19 @@ def test_samples_inherit_what_is_known_of_the_repository(odd_history) -> None:
     assert {(record.stars, record.forks, record.license, record.created) for record in made} == {(7, 3, "MIT", "2020-01-01")}
 
 
+def test_what_metadata_drop_is_not_copied(odd_history, git, tmp_path: Path, monkeypatch) -> None:
+    git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "odd.bundle"), "main")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a history was copied for nothing")
+
+    monkeypatch.setattr(ranges.HISTORIES, "open", refuse)
+    (unit,) = list_histories(str(tmp_path / "odd.bundle"))
+    (planned,) = plan_ranges(unit, ALL._replace(repositories=RepositoryRules(100, 0, 1000, 0)), NO_METADATA)
+    assert planned.violation is not None
+    assert (planned.violation.rule, planned.figures) == ("few-stars", (None, None, None, None))
+
+
 def test_namesakes_are_told_apart_by_their_owners_folders(odd_history, git, tmp_path: Path) -> None:
     known = MetadataIndex({f"{owner}/tool": RepoMetadata(f"{owner}/tool", stars, 1, "MIT", "") for owner, stars in (("a", 7), ("b", 8))})
     for owner in ("a", "b", "c"):
