@@ -52,7 +52,8 @@ class Options:
     min_message: int = opt.option(10, "Characters a commit's message must have.", check=opt.positive)
     max_files: int = opt.option(100, "Files a commit may change.", check=opt.positive)
     max_bytes: int = opt.option(256 << 10, "Characters a commit's changed lines may have.", check=opt.positive)
-    tokens: int = opt.option(32_768, "Tokens of a sample, its context included.", check=opt.positive)
+    prompt_tokens: int = opt.option(24_576, "Tokens that message and context of a sample may have.", check=opt.positive)
+    target_tokens: int = opt.option(8_192, "Tokens that the changes of a sample may have.", check=opt.positive)
     tokenizer: str = opt.option("", "A tokenizer.json to count tokens with; without it they are estimated.", kind="read")
     against: list[str] = opt.option([], "Output folders of earlier runs: what they have is not taken again; repeatable.", kind="read")
     near_threshold: float = opt.option(0.7, "Jaccard similarity from which a change is a near-duplicate.", check=opt.proper_share)
@@ -83,7 +84,8 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
 def _reading(options: Options) -> Reading:
     repositories = RepositoryRules(options.min_stars, options.min_forks, options.min_commits, options.min_days)
     rules = Rules(options.merges, options.min_message, max_files=options.max_files, max_bytes=options.max_bytes)
-    return Reading(repositories=repositories, rules=rules, budget=Budget(options.tokens), range_commits=options.range_commits)
+    budget = Budget(options.prompt_tokens, options.target_tokens)
+    return Reading(repositories=repositories, rules=rules, budget=budget, range_commits=options.range_commits)
 
 
 def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, Stage]:

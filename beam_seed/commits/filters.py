@@ -19,7 +19,7 @@ binary-only            only files that are no UTF-8 text
 submodule-only         only submodules moved to another commit
 vendored-only          only files in folders that hold somebody else's code
 generated-only         only lock files and other files that tools write (and any of the three above)
-too-many-tokens        message and target alone are longer than a sample may be       tokens       ``Budget.tokens``
+too-many-tokens        target or message are longer than their part of a sample       tokens       ``Budget``
 ====================== ============================================================== ============ ====================
 
 Of a commit that passes, the sample's target is its *told* changes: text, links, modes and names of files that people write. Its other
