@@ -19,6 +19,10 @@ COMMANDS = {
     "train-categories": ("pipelines.train_categories", "pages to the fastText model that tells their form and function"),
     "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "distill": ("pipelines.distill", "an oracle's judgement into a scorer: sample, label, train, evaluate, score"),
+    "train-tokenizer": ("pipelines.train_tokenizer", "a byte-level BPE tokenizer with our special tokens, from a sample of a corpus"),
+    "shards": ("pipelines.shards", "corpora mixed, tokenised, packed and shuffled into training shards"),
+    "remove": ("pipelines.remove", "repositories, files or owners taken out of finished shards, for good"),
+    "long-context": ("pipelines.long_context", "repositories in the order of their dependencies, and long files, as documents to train on"),
     "estimate": ("pipelines.estimate", "time and cost of a run over more, from runs over samples"),
     "why": ("pipelines.why", "the whole story of one document of a finished run"),
 }

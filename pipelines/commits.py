@@ -20,6 +20,7 @@ from beam_seed.commits.filters import RepositoryRules, Rules
 from beam_seed.commits.ranges import Reading
 from beam_seed.commits.repository import list_histories
 from beam_seed.commits.sample_format import Budget
+from beam_seed.commits.tokens import token_counter
 from beam_seed.curation.assemble import Part
 from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept
@@ -162,7 +163,7 @@ def check(options: Options) -> None:
         if options.metadata:
             load_metadata(options.metadata)
     with told_as(COMMITS, "--tokenizer"):
-        steps.token_counter(options.tokenizer)
+        token_counter(options.tokenizer)
     with told_as(COMMITS, "--scorer"):
         if options.score:
             open_package(options.scorer)
