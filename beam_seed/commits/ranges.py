@@ -14,7 +14,7 @@ from beam_seed.commits.copies import HISTORIES
 from beam_seed.commits.datasets import CommitSample
 from beam_seed.commits.filters import Figures, RepositoryRules, Rules, Violation, repository_violations
 from beam_seed.commits.history import CommitReader, Fault, PatchLimits, walk
-from beam_seed.commits.repository import blank_record, is_in_place
+from beam_seed.commits.repository import blank_record, is_copied
 from beam_seed.commits.sample import SampleMaker, failed, rejected
 from beam_seed.commits.sample_format import Budget
 from beam_seed.commits.tokens import TokenCounter
@@ -63,7 +63,7 @@ def plan_ranges(unit: Unit, reading: Reading, metadata: MetadataIndex) -> Iterat
     known = metadata.find(unit.repo)
     figures = Figures(known.stars if known else None, known.forks if known else None, None, None)
     found = repository_violations(figures, reading.repositories)
-    if found and not is_in_place(unit):
+    if found and is_copied(unit):
         yield Range(unit, 0, b"", found[0], "", figures)
         return
     try:

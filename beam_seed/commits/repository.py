@@ -77,8 +77,13 @@ def open_history(unit: Unit, limits: Limits) -> Iterator[History]:
 
 
 def is_in_place(unit: Unit) -> bool:
-    """Whether the history is read where it lies; all others are copied first."""
+    """Whether the history is read where it lies."""
     return unit.kind == "git" and storage.is_local(unit.path)
+
+
+def is_copied(unit: Unit) -> bool:
+    """Whether the history is copied to the worker's disk first. What is neither is no history."""
+    return unit.kind in ("bundle", "archive") or (unit.kind in ("git", "tree") and not storage.is_local(unit.path))
 
 
 def _open(unit: Unit, folder: str, limits: Limits) -> History:

@@ -116,7 +116,7 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def arguments(histories: Path, scorer: Path) -> list[str]:
-    known = [{"repo": name, "stars": 100, "forks": 10, "license": "MIT"} for name in ("fork", "small", "brief")]
+    known = [{"repo": name, "stars": 100, "forks": 10, "license": "MIT"} for name in ("fork", "small", "brief", "broken")]
     known.append({"repo": "owner/upstream", "stars": 500, "forks": 50, "license": "Apache-2.0"})
     metadata = histories.parent / "repos.jsonl"
     metadata.write_text("".join(json.dumps(each) + "\n" for each in known))
@@ -187,7 +187,7 @@ def test_figures_of_all_repositories_are_kept_and_reported(output: Path) -> None
     assert (told["upstream"]["stars"], told["upstream"]["forks"], told["upstream"]["commits"]) == (500, 50, COMMITS)
     assert told["upstream"]["days"] == pytest.approx(COMMITS - 1)
     assert told["unknown"]["stars"] is None
-    assert told["broken"]["commits"] is None
+    assert (told["broken"]["stars"], told["broken"]["commits"]) == (None, None)
     assert "expected a git repository" in told["tree"]["error"]
     kept, others = json.loads((output / "report.json").read_text())["sections"]
     assert [row[0] for row in kept["rows"]] == ["fork", "upstream"]  # the fork has two commits more
