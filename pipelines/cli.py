@@ -11,6 +11,7 @@ COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
     "commits": ("pipelines.commits", "histories of git repositories to code changes with their context"),
     "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
+    "decontaminate": ("pipelines.decontaminate", "Parquet tables to their rows that share no n-gram of words with a benchmark"),
     "sample": ("pipelines.sample", "so many files of each language, drawn from a corpus, for an oracle to label"),
     "label": ("pipelines.label", "an oracle rates the files of a sample: a large model behind an endpoint, or the rubric"),
     "score": ("pipelines.score", "Parquet tables of files to their rows with quality, without the lowest"),

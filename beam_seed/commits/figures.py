@@ -62,7 +62,7 @@ def sections(root: str, _: Tally) -> Sequence[Section]:
 
 
 def _section(title: str, rows: Sequence[dict[str, Any]], text: str) -> Section:
-    header = ("repository", "stars", "forks", "commits", "days", "what is wrong with it")
+    header = ("Repository", "Stars", "Forks", "Commits", "Days", "What is wrong with it")
     shown = [(row["repo"], row["stars"], row["forks"], row["commits"], _rounded(row["days"]), _wrong(row)) for row in rows[:SHOWN]]
     more = f" Shown are the {SHOWN} with most commits; all are in {DATASET}/." if len(rows) > SHOWN else ""
     return Section(title, text + more, header, shown)
