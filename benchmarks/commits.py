@@ -9,7 +9,8 @@ Both are given the same commits (the last ones in order of history) and make the
   (numpy) builds its index anew and finds the files. It is asked for a sample of the commits, spread evenly.
 
 What both cost is the CPU time of this process and of git. Reading the records comes to both and is measured apart. For every commit that
-both did the samples are compared. ``--memory`` then follows the whole history, printing memory after every so many commits.
+both did the samples are compared. ``--memory`` then follows the whole history twice, printing memory after every so many commits: what is
+bounded does not grow the second time. The parts are what the context builder remembers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -172,16 +174,30 @@ def agree(mine: Measured, theirs: Measured, chosen: Sequence[int]) -> None:
 
 
 def follow(history: History, blank: CommitRecord, ids: bytes, step: int) -> None:
-    """Make the contexts and samples of the whole history, and print memory on the way."""
+    """Make the contexts and samples of the whole history, twice, and print memory on the way."""
     reader = CommitReader(history.store, blank, shallow=history.shallow)
     builder = ContextBuilder(reader.objects)
-    for number, record in enumerate(reader.read(ids), 1):
+    for number, record in enumerate((record for _ in range(2) for record in reader.read(ids)), 1):
         if isinstance(record, CommitRecord):
             format_sample(record, builder.context(record.parent_tree, record.message))
-        if number % step == 0 or 20 * number == len(ids):
+        if number % step == 0 or 20 * number in (len(ids), 2 * len(ids)):
             processes = [proportional_set_size(process) / 1e6 for process in (os.getpid(), *descendants(os.getpid()))]
-            print(f"{number:8} commits: {processes[0]:7.0f} MB and {sum(processes[1:]):7.0f} MB of git", flush=True)
+            print(f"{number:8} commits: {processes[0]:7.0f} MB and {sum(processes[1:]):7.0f} MB of git; {parts(builder)}", flush=True)
     reader.close()
+
+
+def parts(builder: ContextBuilder) -> str:
+    """MB of what a builder remembers, by part."""
+    documents, words, folders, index = builder._documents, builder._vocabulary, builder._folders, builder._index
+    sizes = {
+        "texts": sum(sys.getsizeof(text) for text, _ in documents._texts._entries.values()),
+        "term counts": documents._counts._size,
+        "folders": 350 * folders._remembered,
+        "vocabulary": 250 * max(len(words._runs), len(words)),
+        "index": sum(array.nbytes for array in vars(index).values() if isinstance(array, np.ndarray)),
+    }
+    told = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in sizes.items())
+    return f"{told}; {index.documents} files are searched"
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from typing import Any
 import apache_beam as beam
 
 from beam_seed import options as opt
+from beam_seed import storage
 from beam_seed.commits import transforms as steps
 from beam_seed.commits.datasets import COMMITS
 from beam_seed.commits.decide import Limits, corpus_rows
+from beam_seed.commits.figures import sections as repository_sections
 from beam_seed.commits.filters import RepositoryRules, Rules
 from beam_seed.commits.ranges import Reading
 from beam_seed.commits.repository import list_histories
@@ -30,7 +32,10 @@ from beam_seed.decontamination.index import Limits as NgramLimits
 from beam_seed.decontamination.judge import index_of, make_judge
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
+from beam_seed.quality import cache
 from beam_seed.quality.package import open_package
+from beam_seed.report.schema import Section
+from beam_seed.report.tally import Tally
 from beam_seed.sources.metadata import load_metadata
 from beam_seed.sources.units import fingerprint as listing_fingerprint
 from pipelines import stages
@@ -53,8 +58,9 @@ class Options:
     merges: bool = opt.option(False, "Make samples of merges too, as changes of their first parent.")
     min_message: int = opt.option(10, "Characters a commit's message must have.", check=opt.positive)
     max_files: int = opt.option(100, "Files a commit may change.", check=opt.positive)
-    max_bytes: int = opt.option(256 << 10, "Characters a commit's changes may have.", check=opt.positive)
-    tokens: int = opt.option(32_768, "Tokens of a sample, its context included.", check=opt.positive)
+    max_bytes: int = opt.option(256 << 10, "Characters a commit's changed lines may have.", check=opt.positive)
+    prompt_tokens: int = opt.option(24_576, "Tokens that message and context of a sample may have.", check=opt.positive)
+    target_tokens: int = opt.option(8_192, "Tokens that the changes of a sample may have.", check=opt.positive)
     tokenizer: str = opt.option("", "A tokenizer.json to count tokens with; without it they are estimated.", kind="read")
     against: list[str] = opt.option([], "Output folders of earlier runs: what they have is not taken again; repeatable.", kind="read")
     benchmarks: list[str] = opt.option(
@@ -64,6 +70,9 @@ class Options:
     scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="read")
     score: bool = opt.option(True, "Score the quality of the changed files.")
     drop_lowest: float = opt.option(0.0, "Share of the commits with the lowest quality that is dropped.", check=opt.share)
+    cache: str = opt.option(
+        "", "Folder of the scores of earlier runs, which are not computed again; without it, _cache in the output.", kind="write"
+    )
     accelerator: str = opt.option("", "Accelerator of the scoring step, such as type:nvidia-l4;count:1;install-nvidia-driver.")
     range_commits: int = opt.option(5_000, "Commits of one history that one worker reads at a time.", check=opt.positive)
     shard_bytes: int = opt.option(32 << 20, "Bytes of text in a shard of the intermediate datasets.", check=opt.positive)
@@ -78,21 +87,28 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``."""
     lsh = (*optimal_bands(options.near_threshold, NUM_PERM), options.near_threshold)
     model = open_package(options.scorer).fingerprint if options.score else ""
-    sections = partial(overlap_sections, benchmarks=options.benchmarks)
+    sections = partial(_sections, benchmarks=options.benchmarks)
     job = with_steps(COMMITS, options.benchmarks)
     run = Run(job, options.output, sorted(options.input), told_options(options), lsh, {"scorer": model}, sections)
     add_stages(pipeline, _stages(pipeline, options, model), run, _listing(options), options.until, "documents", "scores")
 
 
+def _sections(root: str, tally: Tally, benchmarks: Sequence[str]) -> Sequence[Section]:
+    return [*repository_sections(root, tally), *overlap_sections(root, tally, benchmarks=benchmarks)]
+
+
 def _reading(options: Options) -> Reading:
     repositories = RepositoryRules(options.min_stars, options.min_forks, options.min_commits, options.min_days)
     rules = Rules(options.merges, options.min_message, max_files=options.max_files, max_bytes=options.max_bytes)
-    return Reading(repositories=repositories, rules=rules, budget=Budget(options.tokens), range_commits=options.range_commits)
+    budget = Budget(options.prompt_tokens, options.target_tokens)
+    return Reading(repositories=repositories, rules=rules, budget=budget, range_commits=options.range_commits)
 
 
 def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, Stage]:
     root, bands, reading = options.output, optimal_bands(options.near_threshold, NUM_PERM), _reading(options)
     limits = Limits(options.near_threshold, options.drop_lowest)
+    scorer = options.scorer if options.score else None
+    known = cache.folder(options.cache or storage.join(root, "_cache"), model, bool(options.accelerator))
     judges = [partial(make_judge, options.benchmarks, NgramLimits(common=0))] if options.benchmarks else []
 
     def documents(_: Mapping[str, Any]) -> Any:
@@ -104,7 +120,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
 
     return {
         "documents": Stage(
-            ("documents/*", "rejected/read-*", "failed/read-*", "_work/tally/read-*"),
+            ("documents/*", "histories/*", "rejected/read-*", "failed/read-*", "_work/tally/read-*"),
             {name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in reading._asdict().items()}
             | {
                 "shard_bytes": options.shard_bytes,
@@ -124,11 +140,10 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
         "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
         "scores": Stage(
             ("quality/*",),
-            {"scorer": model},
+            {"scorer": model, "accelerated": bool(options.accelerator)},
             lambda built: (
                 built["measures"]
-                | "Score changes"
-                >> steps.ScoreChanges(root, options.scorer if options.score else None, options.accelerator, built["duplicates"])
+                | "Score changes" >> steps.ScoreChanges(root, scorer, options.accelerator, known, options.partitions, built["duplicates"])
             ),
             decode=lambda item: Shard(**item),
         ),

@@ -18,7 +18,7 @@ PROG = "beam-seed why"
 _USAGE = f"""usage: {PROG} DIR NAME
 
 The whole story of one document. DIR: the --output of a run. NAME: REPO/PATH, or PATH where only one repository has it; of a page, its
-URL."""
+URL; of a commit's id the beginning will do."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

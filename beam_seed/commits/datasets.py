@@ -99,4 +99,5 @@ COMMITS = Job(
     corpus=CORPUS,
     categorical=("language", "license", "scorer", "cut"),
     document="commit",
+    abbreviated=True,
 )

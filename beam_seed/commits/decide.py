@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_seed.commits.datasets import COMMITS, CORPUS, SAMPLE_VERDICTS
-from beam_seed.curation.datasets import DUPLICATES, QUALITY, read_groups, read_table, shard_path, write_table
+from beam_seed.curation.datasets import DUPLICATES, read_table, shard_path
 from beam_seed.curation.decide import Kept, duplicate_fate, measured_fate, quality_fate, write_verdicts
-from beam_seed.curation.duplicates import dropped_rows
 from beam_seed.packing import unpack_tables
 from beam_seed.quality.threshold import ScoreHistogram
-from beam_seed.records import Document, make_document
 
 (VARIANT,) = COMMITS.variants
 
@@ -46,30 +44,6 @@ class _Shard:
     def scored(self) -> list[float]:
         """The quality of the samples that nothing but quality can drop."""
         return [each["quality"] for row, each in sorted(self.quality.items()) if each["quality"] is not None and not self.dropped(row)]
-
-
-def changed_documents(root: str, number: int, packed: Iterable[bytes]) -> Iterator[tuple[tuple[int, int], Document]]:
-    """((shard, row), changed file after the commit) of the samples that deduplication left; nothing of those with no file to score."""
-    duplicates = dropped_rows(unpack_tables(packed, DUPLICATES), "file")
-    stages = read_table(shard_path(root, "measures", number), ["stage"])["stage"].to_pylist()
-    gone = set(duplicates.tolist())
-    rows = [row for row, stage in enumerate(stages) if stage is None and row not in gone]
-    wanted = set(rows)
-    for start, table in read_groups(shard_path(root, "documents", number), ["repo", "changed"], rows):
-        for row, told in enumerate(table.to_pylist(), start):
-            for file in told["changed"] if row in wanted else ():
-                yield (number, row), make_document(told["repo"], file["path"], file["text"], language=file["language"])
-
-
-def write_quality(root: str, number: int, scores: Iterable[tuple[int, float]], failures: Iterable[tuple[int, str]]) -> None:
-    """Write ``quality/``: of each row the mean of its files' scores; an error where none of its files could be scored."""
-    by_row: dict[int, list[float]] = {}
-    for row, score in scores:
-        by_row.setdefault(row, []).append(score)
-    errors = {row: error for row, error in sorted(failures, reverse=True) if row not in by_row}
-    told: list[dict[str, Any]] = [{"row": row, "quality": sum(sorted(found)) / len(found), "error": None} for row, found in by_row.items()]
-    told += [{"row": row, "quality": None, "error": error} for row, error in errors.items()]
-    write_table(shard_path(root, "quality", number), pa.Table.from_pylist(told, schema=QUALITY).sort_by("row"))
 
 
 def score_histogram(root: str, number: int, packed: Iterable[bytes]) -> bytes:

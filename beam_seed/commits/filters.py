@@ -14,12 +14,12 @@ message-reference      nothing but a link, an issue number or a commit's id
 revert                 commits that undo another one, as git words it
 bot                    commits whose author is a program
 too-many-files         sweeping changes                                               files        ``max_files``
-too-large              patches beyond what is read, or samples' changes beyond limits bytes        ``max_bytes``
+too-large              patches beyond what is read, or changes of too many characters characters   ``max_bytes``
 binary-only            only files that are no UTF-8 text
 submodule-only         only submodules moved to another commit
 vendored-only          only files in folders that hold somebody else's code
 generated-only         only lock files and other files that tools write (and any of the three above)
-too-many-tokens        message and target alone are longer than a sample may be       tokens       ``Budget.tokens``
+too-many-tokens        target or message are longer than their part of a sample       tokens       ``Budget``
 ====================== ============================================================== ============ ====================
 
 Of a commit that passes, the sample's target is its *told* changes: text, links, modes and names of files that people write. Its other
@@ -48,7 +48,7 @@ class Rules:
     min_message: int = 10  # characters; "fix", "update", "wip." say nothing a change could be told from
     max_message: int = 10_000  # characters; 2,500 tokens, beyond which messages hold logs rather than reasons
     max_files: int = 100  # a hundred files changed alike are one edit by a tool
-    max_bytes: int = 256 << 10  # of the patch; 64 K tokens, twice the longest context that is trained on
+    max_bytes: int = 256 << 10  # characters of the changed lines; 64 K tokens, twice the longest context that is trained on
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -157,19 +157,17 @@ class Figures(NamedTuple):
 
     stars: int | None  # None = unknown: no rule but 0 lets it pass
     forks: int | None
-    commits: int
-    days: float
+    commits: int | None  # None = not counted, as are days
+    days: float | None
 
 
-def repository_violation(figures: Figures, rules: RepositoryRules) -> Violation | None:
-    """The first rule that a repository violates: 'few-stars', 'few-forks', 'few-commits' or 'short-lived', with all its figures."""
-    checks = (
+def repository_violations(figures: Figures, rules: RepositoryRules) -> list[Violation]:
+    """The rules that a repository violates, of 'few-stars', 'few-forks', 'few-commits' and 'short-lived', each with all its figures."""
+    checks: list[tuple[str, float | None, int]] = [
         ("few-stars", figures.stars, rules.min_stars),
         ("few-forks", figures.forks, rules.min_forks),
-        ("few-commits", figures.commits, rules.min_commits),
-        ("short-lived", figures.days, rules.min_days),
-    )
-    for rule, measured, limit in checks:
-        if limit and (measured is None or measured < limit):
-            return Violation(rule, measured, limit, json.dumps(figures._asdict()))
-    return None
+    ]
+    if figures.commits is not None:
+        checks += [("few-commits", figures.commits, rules.min_commits), ("short-lived", figures.days, rules.min_days)]
+    evidence = json.dumps(figures._asdict())
+    return [Violation(rule, have, limit, evidence) for rule, have, limit in checks if limit and (have is None or have < limit)]

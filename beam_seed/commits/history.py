@@ -67,7 +67,7 @@ def _walk(store: Store, arguments: list[str], fault: str) -> Walk:
             merges += len(parents) > 1
             times.append(int(time))
             if len(times) > MAX_COMMITS:
-                raise ValueError(f"more than {MAX_COMMITS} commits")
+                raise ValueError(f"the history has more than {MAX_COMMITS:,} commits, the most that are read")
     except ObjectError:
         if not (fault and times):
             raise

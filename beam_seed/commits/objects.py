@@ -46,8 +46,10 @@ class GitObjects:
         header = self._git.read_line()
         if header == oid.encode() + b" missing":
             raise ObjectError(f"object {oid} is missing")
-        _, kind, size = header.split(b" ")
-        return kind, int(size)
+        told = header.split(b" ")
+        if len(told) != 3 or not told[2].isdigit():
+            raise ObjectError(f"git cat-file says {header[:200]!r} of object {oid}; expected its kind and size")
+        return told[1], int(told[2])
 
     def close(self) -> None:
         self._git.close()

@@ -1,18 +1,20 @@
 """Histories divided into ranges of commits, which workers read independently: one long history is no straggler.
 
 A context depends on the snapshot before its commit alone, so a range can begin at any commit. A range costs its worker the index of one
-snapshot (seconds), and where the history does not lie on a local disk, a copy of it.
+snapshot (seconds); a history that is no repository on a local disk is copied there once by each worker that reads ranges of it.
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from beam_seed.commits.copies import HISTORIES
 from beam_seed.commits.datasets import CommitSample
-from beam_seed.commits.filters import Figures, RepositoryRules, Rules, Violation, repository_violation
+from beam_seed.commits.filters import Figures, RepositoryRules, Rules, Violation, repository_violations
 from beam_seed.commits.history import CommitReader, Fault, PatchLimits, walk
-from beam_seed.commits.repository import blank_record, open_history
+from beam_seed.commits.repository import blank_record, is_copied
 from beam_seed.commits.sample import SampleMaker, failed, rejected
 from beam_seed.commits.sample_format import Budget
 from beam_seed.commits.tokens import TokenCounter
@@ -33,6 +35,7 @@ class Range(NamedTuple):
     ids: bytes  # 20 bytes each
     violation: Violation | None = None  # of the repository
     error: str = ""  # of the repository: what could not be read of it
+    figures: Figures | None = None  # of the repository; None where it has no commits or cannot be read
 
 
 class Reading(NamedTuple):
@@ -45,10 +48,26 @@ class Reading(NamedTuple):
     range_commits: int = 5_000
 
 
+def full_name(unit: Unit, metadata: MetadataIndex) -> Unit:
+    """The unit called OWNER/NAME, where the folder it lies in is called OWNER and the metadata know a repository of that name."""
+    owner = posixpath.basename(posixpath.dirname(display(unit.path)))
+    found = metadata.find(f"{owner}/{unit.repo}")
+    return unit._replace(repo=found.repo) if found else unit
+
+
 def plan_ranges(unit: Unit, reading: Reading, metadata: MetadataIndex) -> Iterator[Range]:
-    """The ranges of one history: a walk over its commits, which reads no file. Raises only for faults of the machine."""
+    """The ranges of one history: a walk over its commits, which reads no file. Raises only for faults of the machine.
+
+    What would have to be copied, and is dropped for its stars or forks already, is not.
+    """
+    known = metadata.find(unit.repo)
+    figures = Figures(known.stars if known else None, known.forks if known else None, None, None)
+    found = repository_violations(figures, reading.repositories)
+    if found and is_copied(unit):
+        yield Range(unit, 0, b"", found[0], "", figures)
+        return
     try:
-        with open_history(unit, reading.limits) as history:
+        with HISTORIES.open(unit, reading.limits) as history:
             if not history.head:
                 yield Range(unit, 0, b"", Violation("empty-repository"))
                 return
@@ -58,16 +77,14 @@ def plan_ranges(unit: Unit, reading: Reading, metadata: MetadataIndex) -> Iterat
             raise
         yield Range(unit, 0, b"", error=f"{type(error).__name__}: {error}")
         return
-    known = metadata.find(unit.repo)
-    days = (listed.last - listed.first) / _SECONDS_A_DAY
-    figures = Figures(known.stars if known else None, known.forks if known else None, len(listed.ids) // _ID_BYTES, days)
-    found = repository_violation(figures, reading.repositories)
-    if found is not None:
-        yield Range(unit, 0, b"", found, listed.fault)
+    figures = figures._replace(commits=len(listed.ids) // _ID_BYTES, days=(listed.last - listed.first) / _SECONDS_A_DAY)
+    found = repository_violations(figures, reading.repositories)
+    if found:
+        yield Range(unit, 0, b"", found[0], listed.fault, figures)
         return
     step = reading.range_commits * _ID_BYTES
     for number, start in enumerate(range(0, len(listed.ids), step)):
-        yield Range(unit, number, listed.ids[start : start + step], error="" if number else listed.fault)
+        yield Range(unit, number, listed.ids[start : start + step], None, "" if number else listed.fault, figures)
 
 
 def read_range(some: Range, reading: Reading, metadata: MetadataIndex, counter: TokenCounter) -> Iterator[CommitSample | Rejected | Failed]:
@@ -83,7 +100,7 @@ def read_range(some: Range, reading: Reading, metadata: MetadataIndex, counter: 
         return
     done = 0
     try:
-        with open_history(some.unit, reading.limits) as history:
+        with HISTORIES.open(some.unit, reading.limits) as history:
             known = metadata.find(some.unit.repo)
             # Lock files and the like are no part of a sample, so a patch may be longer than what is left of it.
             patches = PatchLimits(reading.rules.max_files, reading.rules.max_bytes * 4)

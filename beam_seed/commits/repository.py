@@ -1,4 +1,4 @@
-"""Where histories come from: repositories on local disks, copies of remote ones, bundles, and archives of any of these.
+"""Where histories come from: clones and bare repositories, bundles, and archives of any of these, on local disks or remote.
 
 Of a repository only what git needs to read commits is taken: HEAD, its branches, its objects and where a shallow clone ends.
 What lies on a local disk is read in place; everything else is copied to a folder of the worker's disk, by names that a git
@@ -18,18 +18,19 @@ from typing import BinaryIO, NamedTuple
 from beam_seed import storage
 from beam_seed.commits import git
 from beam_seed.commits.records import CommitRecord
+from beam_seed.commits.references import SHA256, head_commit
 from beam_seed.sources.archive import open_archive, temporary_file
-from beam_seed.sources.git import common_folder, git_folder, head_commit, outside_references
+from beam_seed.sources.git import common_folder, git_folder, outside_references
 from beam_seed.sources.metadata import RepoMetadata
 from beam_seed.sources.repository import ArchiveLimitError, Limits, display, path_fault
 from beam_seed.sources.units import Unit, list_units, repository_name
 
 BUNDLE_SUFFIX = ".bundle"
 
-_WANTED = re.compile(r"HEAD|packed-refs|shallow|refs/heads/.+|objects/(?:[0-9a-f]{2}/[0-9a-f]{38}|pack/pack-[0-9a-f]{40,64}\.(?:pack|idx))")
+_WANTED = re.compile(r"HEAD|packed-refs|shallow|refs/heads/.+|objects/(?:[0-9a-f]{2}/[0-9a-f]{38}|pack/\w[\w.-]{,127}\.(?:pack|idx))")
 _ALTERNATES = re.compile(r"objects/info/(?:http-)?alternates")
 _SHALLOW_BYTES = 16 << 20
-_HEAD_BYTES = 64 << 10  # the references of a bundle before HEAD's
+_BUNDLE_HEADER_BYTES = 1 << 10  # its version and capabilities, a short line each
 _UNPACK_SECONDS = 3600.0
 _CHUNK = 1 << 20
 
@@ -69,33 +70,44 @@ def _bundle_unit(path: str, loose: Unit) -> Unit:
 def open_history(unit: Unit, limits: Limits) -> Iterator[History]:
     """The history of a unit, while the block runs.
 
-    Raises ValueError (``ArchiveLimitError``, ``ObjectError``), KeyError, ``pygit2.GitError`` and what an archive's library raises, where it
-    cannot be read.
+    Raises ValueError (``ArchiveLimitError``, ``ObjectError``) and what an archive's library raises, where it cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="beam-seed-history-", ignore_cleanup_errors=True) as folder:
         yield _open(unit, folder, limits)
 
 
+def is_in_place(unit: Unit) -> bool:
+    """Whether the history is read where it lies."""
+    return unit.kind == "git" and storage.is_local(unit.path)
+
+
+def is_copied(unit: Unit) -> bool:
+    """Whether the history is copied to the worker's disk first. What is neither is no history."""
+    return unit.kind in ("bundle", "archive") or (unit.kind in ("git", "tree") and not storage.is_local(unit.path))
+
+
 def _open(unit: Unit, folder: str, limits: Limits) -> History:
-    if unit.kind == "git" and storage.is_local(unit.path):
+    if is_in_place(unit):
         return _in_place(unit.path, folder)
     if unit.kind == "bundle":
-        return _unbundled(unit, folder, limits)
+        with _local_file(unit, limits) as file:
+            return _unbundled(_chunks(file), folder)
     if unit.kind == "archive":
-        _extract(unit, folder, limits)
-    elif unit.kind == "git":
-        _copy_remote(unit.path, folder, limits)
-    else:
-        raise ValueError(f"{unit.kind} has no history; expected a git repository, a bundle ({BUNDLE_SUFFIX}) or an archive of a git folder")
-    return _copied(folder)
+        return _extracted(unit, folder, limits)
+    if unit.kind in ("git", "tree") and not storage.is_local(unit.path):
+        # Remote, a folder with a .git is listed as a tree.
+        _copy_remote(unit.path if unit.kind == "git" else storage.join(unit.path, ".git"), folder, limits)
+        return _copied(folder)
+    raise ValueError(f"{unit.kind} has no history; expected a git repository, a bundle ({BUNDLE_SUFFIX}) or an archive of one")
 
 
 def _in_place(path: str, folder: str) -> History:
     problem = outside_references(path)
     if problem:
         raise ValueError(problem)
-    head = head_commit(path)
-    theirs = common_folder(git_folder(path))
+    own = git_folder(path)
+    theirs = common_folder(own)
+    head = head_commit(own, theirs)
     shallow = _read_shallow(os.path.join(theirs, "shallow"))
     git.make_folder(folder, shallow)
     return History(git.Store(folder, os.path.join(theirs, "objects")), head, tuple(shallow))
@@ -108,7 +120,7 @@ def _copied(folder: str) -> History:
         os.makedirs(os.path.join(folder, name), exist_ok=True)
     if not os.path.exists(os.path.join(folder, "HEAD")):
         raise ValueError("no git folder in it (no HEAD); expected a repository with its .git, or a bare one")
-    head = head_commit(folder)
+    head = head_commit(folder, folder)
     git.make_folder(folder, shallow)
     return History(git.Store(folder, os.path.join(folder, "objects")), head, tuple(shallow))
 
@@ -143,12 +155,15 @@ class _Copier:
                 out.write(chunk)
 
 
-def _extract(unit: Unit, folder: str, limits: Limits) -> None:
-    archive = open_archive(_local_file(unit), unit.size, limits)
+def _extracted(unit: Unit, folder: str, limits: Limits) -> History:
+    archive = open_archive(_local_file(unit, limits), unit.size, limits)
     try:
         members = {member.path: member for member in archive.members()}
         if archive.faults:
             raise ValueError("; ".join(archive.faults))
+        bundles = [member for path, member in members.items() if path.lower().endswith(BUNDLE_SUFFIX)]
+        if len(bundles) == 1 and not {"HEAD", ".git/HEAD"} & set(members):
+            return _unbundled(archive.chunks(bundles[0]), folder)
         prefix = ".git/" if ".git/HEAD" in members else ""
         copier = _Copier(folder, limits)
         for path, member in members.items():
@@ -156,6 +171,7 @@ def _extract(unit: Unit, folder: str, limits: Limits) -> None:
                 copier.write(path[len(prefix) :], archive.chunks(member))
     finally:
         archive.close()
+    return _copied(folder)
 
 
 def _copy_remote(base: str, folder: str, limits: Limits) -> None:
@@ -170,7 +186,9 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _local_file(unit: Unit) -> BinaryIO:
+def _local_file(unit: Unit, limits: Limits) -> BinaryIO:
+    if unit.size > limits.unpacked_bytes:
+        raise ArchiveLimitError(f"archive-limits: {unit.kind} of {unit.size} bytes; at most {limits.unpacked_bytes} are read")
     if storage.is_local(unit.path):
         return open(unit.path, "rb")
     copy = temporary_file()
@@ -180,14 +198,15 @@ def _local_file(unit: Unit) -> BinaryIO:
     return copy
 
 
-def _unbundled(unit: Unit, folder: str, limits: Limits) -> History:
+def _unbundled(chunks: Iterator[bytes], folder: str) -> History:
     """Index a bundle's pack below ``folder``. A bundle that builds on commits it does not hold is refused by git."""
-    if unit.size > limits.unpacked_bytes:
-        raise ArchiveLimitError(f"archive-limits: a bundle of {unit.size} bytes; at most {limits.unpacked_bytes} are read")
     git.make_folder(folder, [])
     path = os.path.join(folder, "input.bundle")
-    with _local_file(unit) as source, open(path, "wb") as out:
-        shutil.copyfileobj(source, out, _CHUNK)
+    with open(path, "wb+") as out:
+        out.writelines(chunks)
+        out.seek(0)
+        if b"\n@object-format=sha256\n" in out.read(_BUNDLE_HEADER_BYTES):
+            raise ValueError(SHA256)
     store = git.Store(folder, os.path.join(folder, "objects"))
     references = [
         line.decode("utf-8", "surrogateescape").partition(" ") for line in git.lines(store, ["bundle", "unbundle", path], _UNPACK_SECONDS)

@@ -47,7 +47,7 @@ class SampleMaker:
             return rejected(record, found)
         told_record = record._replace(changes=told_changes(record))
         try:
-            after = [self._applied(change) for change in told_record.changes]
+            scored = self._apply(told_record.changes)
             context = self._contexts.context(record.parent_tree, record.message)
             formatted = format_sample(told_record, context, self._budget, self._counter)
             if isinstance(formatted, TooLarge):
@@ -55,7 +55,16 @@ class SampleMaker:
             _check_target(formatted.target, told_record.changes)
         except (ObjectError, RoundTripError) as error:
             return failed(record, f"{type(error).__name__}: {error}")
-        return self._sample(record, told_record.changes, after, context, formatted)
+        return self._sample(record, told_record.changes, scored, context, formatted)
+
+    def _apply(self, changes: Sequence[FileChange]) -> list[dict[str, str]]:
+        """Apply every change to its file, one file at a time; those that are scored, those with most changed lines first."""
+        scored: list[dict[str, str]] = []
+        for change in sorted(changes, key=lambda each: (-_lines(each, "+") - _lines(each, "-"), each.new_path)):
+            after = self._applied(change)
+            if len(scored) < SCORED_FILES:
+                scored += _scored(change, after)
+        return scored
 
     def _applied(self, change: FileChange) -> bytes:
         """The file after a change: the hunks applied to the file before it. Raises RoundTripError where that is not the commit's file."""
@@ -78,10 +87,9 @@ class SampleMaker:
         return submodule_content(blob) if mode == SUBMODULE else self._objects.blob(blob, _FILE_BYTES)
 
     def _sample(
-        self, record: CommitRecord, changes: Sequence[FileChange], after: Sequence[bytes], context: Context, formatted: Sample
+        self, record: CommitRecord, changes: Sequence[FileChange], scored: list[dict[str, str]], context: Context, formatted: Sample
     ) -> CommitSample:
         document = (formatted.prompt + formatted.target).encode()
-        largest = _largest(changes, after)
         shown = ([context.readme[0]] if context.readme else []) + [found.path for found in context.files[: formatted.files]]
         paths = [change.new_path or change.old_path for change in changes]
         every = [change.new_path or change.old_path for change in record.changes]
@@ -99,7 +107,7 @@ class SampleMaker:
             stars=record.stars,
             forks=record.forks,
             created=self._created,
-            language=largest[0]["language"] if largest else "",
+            language=scored[0]["language"] if scored else "",
             prompt=formatted.prompt,
             message=record.message,
             parents=" ".join(record.parents),
@@ -119,7 +127,7 @@ class SampleMaker:
             deleted_lines=deleted,
             prompt_tokens=formatted.prompt_tokens,
             target_tokens=formatted.target_tokens,
-            changed=largest,
+            changed=scored,
         )
 
 
@@ -138,20 +146,15 @@ def _check_target(target: str, changes: Sequence[FileChange]) -> None:
         raise RoundTripError("the target does not tell the changes it was made of")
 
 
-def _largest(changes: Sequence[FileChange], after: Sequence[bytes]) -> list[dict[str, str]]:
-    """The files that are scored, those with most changed lines first."""
-    ranked = sorted(zip(changes, after, strict=True), key=lambda pair: (-_lines(pair[0], "+") - _lines(pair[0], "-"), pair[0].new_path))
-    found = []
-    for change, content in ranked:
-        try:
-            text = content.decode()[:_SCORED_CHARACTERS]
-        except UnicodeDecodeError:
-            continue  # the hunks are UTF-8, the rest of the file is not
-        path = quote(change.new_path)
-        language = detect(path, text).language if text else ""
-        if language and change.new_mode.startswith("100"):
-            found.append({"path": path, "language": language, "text": text})
-    return found[:SCORED_FILES]
+def _scored(change: FileChange, content: bytes) -> list[dict[str, str]]:
+    """The file after its change as it is scored; nothing of a link, of a file that is gone and of one in no known language."""
+    try:
+        text = content.decode()[:_SCORED_CHARACTERS]
+    except UnicodeDecodeError:
+        return []  # the hunks are UTF-8, the rest of the file is not
+    path = quote(change.new_path)
+    language = detect(path, text).language if text else ""
+    return [{"path": path, "language": language, "text": text}] if language and change.new_mode.startswith("100") else []
 
 
 def _lines(change: FileChange, sign: str) -> int:

@@ -10,30 +10,31 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
-from beam_seed.commits import decide
+from beam_seed.commits import decide, score
 from beam_seed.commits.datasets import COMMITS, SAMPLES
+from beam_seed.commits.figures import write_histories
 from beam_seed.commits.measure import measure_shard
-from beam_seed.commits.ranges import Range, Reading, plan_ranges, read_range
+from beam_seed.commits.ranges import Range, Reading, full_name, plan_ranges, read_range
 from beam_seed.commits.repository import list_histories
 from beam_seed.commits.tokens import token_counter
-from beam_seed.curation.datasets import MAX_BUCKETS, Shard
+from beam_seed.curation.datasets import MAX_BUCKETS, QUALITY, Shard, table_of
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.read import Bucket, write_bucket
+from beam_seed.curation.score import ScoredRow
+from beam_seed.curation.score_transforms import KeyedBytes, RecallScores, ScoreAndRemember
 from beam_seed.judge import Judge
 from beam_seed.near_dedup.lsh import Bands
+from beam_seed.packing import pack_table, unpack_tables
+from beam_seed.quality.cache import RECALLED
+from beam_seed.quality.package import InputFormat, open_package
 from beam_seed.quality.threshold import ScoreHistogram
-from beam_seed.quality.transforms import ScoreQuality
-from beam_seed.records import Document
 from beam_seed.sources.metadata import metadata_index
 from beam_seed.sources.units import Unit, distinct_names
-
-Scored = tuple[int, tuple[int, float]]  # (shard, (row, score))
-Unscored = tuple[int, tuple[int, str]]  # (shard, (row, error))
 
 
 @dataclass
 class ReadHistories(beam.PTransform):
-    """Input patterns to buckets of samples, once their shards of ``documents/`` are written.
+    """Input patterns to buckets of samples, once their shards of ``documents/`` and their part of ``histories/`` are written.
 
     Long histories are divided into ranges; ranges are spread over buckets by a digest of the repository's name and the range's number, as
     many buckets as there are ranges of full length in all. metadata: path of a table of repositories, '' for none. tokenizer: path of a
@@ -52,8 +53,13 @@ class ReadHistories(beam.PTransform):
             raise ValueError(f"range_commits is {self.reading.range_commits}; expected at least 1, such as 5,000")
 
     def expand(self, patterns: Any) -> Any:
-        units = patterns | "List histories" >> beam.FlatMap(list_histories) | "By name" >> beam.GroupBy(lambda unit: unit.repo)
-        units = units | "Name apart" >> beam.FlatMapTuple(lambda _, namesakes: distinct_names(list(namesakes)))
+        units = (
+            patterns
+            | "List histories" >> beam.FlatMap(list_histories)
+            | "Full names" >> beam.Map(self._full_name)
+            | "By name" >> beam.GroupBy(lambda unit: unit.repo)
+            | "Name apart" >> beam.FlatMapTuple(lambda _, namesakes: distinct_names(list(namesakes)))
+        )
         ranges = units | "Spread units" >> beam.Reshuffle() | "Plan ranges" >> beam.FlatMap(self._plan).with_output_types(Range)
         count = AsSingleton(ranges | "Commits" >> beam.Map(lambda some: len(some.ids) // 20) | "Count" >> beam.CombineGlobally(sum))
         return (
@@ -64,12 +70,16 @@ class ReadHistories(beam.PTransform):
             | "Read buckets" >> beam.MapTuple(self._read).with_output_types(Bucket)
         )
 
+    def _full_name(self, unit: Unit) -> Unit:
+        return full_name(unit, metadata_index(self.metadata))
+
     def _plan(self, unit: Unit) -> Iterator[Range]:
         return plan_ranges(unit, self.reading, metadata_index(self.metadata))
 
     def _read(self, bucket: int, ranges: Iterable[Range]) -> Bucket:
         counter, known = token_counter(self.tokenizer), metadata_index(self.metadata)
         ordered = sorted(ranges, key=lambda some: (some.unit.repo, some.unit.path, some.number))
+        write_histories(self.root, bucket, ordered, self.reading.repositories)
         items = (item for some in ordered for item in read_range(some, self.reading, known, counter))
         return write_bucket(bucket, items, self.root, self.shard_bytes, SAMPLES, COMMITS.variants[0])
 
@@ -113,42 +123,61 @@ class _Measure(beam.DoFn):
 class ScoreChanges(beam.PTransform):
     """Shards to the same shards, once ``quality/`` is written: the mean score of each sample's changed files as the commit left them.
 
-    scorer: a model directory, '' for the one that comes with the package, None to score nothing. duplicates: (shard, packed DUPLICATES).
+    scorer: a model directory, '' for the one that comes with the package, None to score nothing. known: folder of the model's cached
+    scores. duplicates: (shard, packed DUPLICATES).
     """
 
     root: str
     scorer: str | None
     accelerator: str
+    known: str
+    partitions: int
     duplicates: Any
 
+    # Reshuffles for the reason that is told in curation.duplicate_transforms: consumers of one collection that meet again further down.
     def expand(self, shards: Any) -> Any:
-        parts = {"shard": shards | "By shard" >> beam.Map(lambda shard: (shard.number, shard))}
-        if self.scorer is not None:
-            files = (
-                shards
-                | "Spread shards" >> beam.Reshuffle()
-                | "Changed files"
-                >> beam.FlatMap(_changed, self.root, AsMultiMap(self.duplicates)).with_output_types(tuple[tuple[int, int], Document])
-            )
-            told = files | "Score quality" >> ScoreQuality(self.scorer, accelerator=self.accelerator)
-            parts["scores"] = told.scores | "Scores by shard" >> beam.MapTuple(_by_shard).with_output_types(Scored)
-            parts["failures"] = told.failed | "Failures by shard" >> beam.MapTuple(
-                lambda key, failure: _by_shard(key, failure.error)
-            ).with_output_types(Unscored)
+        own = shards | "By shard" >> beam.Map(lambda shard: (shard.number, shard))
+        parts = {"shard": own} | ({} if self.scorer is None else {"quality": self._score(shards, self.scorer)})
         return parts | "Meet" >> beam.CoGroupByKey() | "Write quality" >> beam.Map(_write_quality, self.root).with_output_types(Shard)
 
+    def _score(self, shards: Any, scorer: str) -> Any:
+        form, duplicates = open_package(scorer).input, AsMultiMap(self.duplicates)
+        wanted = (
+            shards
+            | "Shards to recall" >> beam.Reshuffle()
+            | "Want" >> beam.Map(_want, self.root, form, duplicates).with_output_types(KeyedBytes)
+        )
+        recalled = AsMultiMap(wanted | "Recall scores" >> RecallScores(self.known, self.partitions))
+        split = beam.ParDo(_SplitKnown(self.root, form), duplicates, recalled).with_outputs("known", main="fresh")
+        files = shards | "Spread shards" >> beam.Reshuffle() | "Changed files" >> split
+        return (files.known, files.fresh) | "Score the rest" >> ScoreAndRemember(scorer, self.accelerator, self.known)
 
-def _changed(shard: Shard, root: str, duplicates: Mapping[int, Iterable[bytes]]) -> Iterator[Any]:
-    return decide.changed_documents(root, shard.number, duplicates[shard.number])
+
+def _want(shard: Shard, root: str, form: InputFormat, duplicates: Mapping[int, Iterable[bytes]]) -> KeyedBytes:
+    return shard.number, pack_table(score.wanted_scores(root, shard.number, duplicates[shard.number], form))
 
 
-def _by_shard(key: tuple[int, int], told: Any) -> tuple[int, tuple[int, Any]]:
-    return key[0], (key[1], told)
+class _SplitKnown(beam.DoFn):
+    """Shards to ((shard, place, key), document) of the files to be scored; 'known': (shard, packed QUALITY) of the others, one a shard."""
+
+    def __init__(self, root: str, form: InputFormat):
+        self._root, self._form = root, form
+
+    def process(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]], recalled: Mapping[int, Iterable[bytes]]) -> Iterator[Any]:
+        table = unpack_tables(recalled[shard.number], RECALLED)
+        reused = []
+        for file in score.split_known(self._root, shard.number, duplicates[shard.number], table, self._form):
+            if isinstance(file, ScoredRow):
+                reused.append(file)
+            else:
+                place, key, document = file
+                yield (shard.number, place, key), document
+        yield beam.pvalue.TaggedOutput("known", (shard.number, pack_table(table_of(reused, QUALITY))))
 
 
 def _write_quality(group: tuple[int, Mapping[str, Iterable[Any]]], root: str) -> Shard:
     number, parts = group
-    decide.write_quality(root, number, parts.get("scores", ()), parts.get("failures", ()))
+    score.write_quality(root, number, unpack_tables(parts.get("quality", ()), QUALITY))
     (shard,) = parts["shard"]
     return Shard(*shard)
 

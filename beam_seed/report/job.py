@@ -14,7 +14,7 @@ from beam_seed.report.tally import BOTH
 # Tallies are named after a variant, or after the step that left them; a variant of such a name would be taken for the step.
 _TAKEN = (BOTH, "read", "verdict")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_TOLD = ("name", "variants", "funnel", "document", "group", "repositories")
+_TOLD = ("name", "variants", "funnel", "document", "group", "repositories", "abbreviated")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Job:
     categorical: tuple[str, ...] = ()  # its string columns whose values the statistics list
     document: str = "file"  # what one is called; its plural ends in s
     repositories: tuple[str, ...] = ()  # the variants in which repositories are deduplicated, each of them whole
+    abbreviated: bool = False  # whether the beginning of a path, which is hex digits such as a commit's id, may stand for it
     group: str = "language"  # column of the corpora that documents are counted by, and what ``language`` holds in rejected/ and failed/
     excerpt: str = "content"  # column of documents/ whose beginning the report shows of samples
 
@@ -56,5 +57,5 @@ class Job:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Job:
         """The job that ``to_json`` told, without the columns of its corpora."""
-        values: dict[str, Any] = {name: tuple(told[name]) if isinstance(told[name], list) else told[name] for name in _TOLD}
+        values: dict[str, Any] = {name: tuple(told[name]) if isinstance(told[name], list) else told[name] for name in _TOLD if name in told}
         return cls(corpus=pa.schema([]), **values)

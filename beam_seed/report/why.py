@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ _NEAR_NAMES = 5
 # difflib compares a name with every other one; beyond this many the message would take longer than the search.
 _COMPARED_NAMES = 20_000
 
+_DROPPED_OR_NOT = ("documents", "rejected", "failed")
 _WHO = ("id", "source", "repo", "path")
 _DOCUMENT = (*_WHO, "revision", "size", "sha256", "license", "stars", "forks", "created", "language", "shard")
 _MEASURES = ("id", "detected_by")  # and what the job groups documents by
@@ -91,8 +93,9 @@ def parquet_reader(list_files: Callable[[str], Iterable[str]], open_file: Callab
 def explain(read_table: ReadTable, name: str, job: Job) -> list[Story]:
     """The stories of all documents called ``name``, in order of source.
 
-    name: REPO/PATH (repositories' names may hold slashes), or PATH alone where one repository has it, such as a commit's id or a URL.
-    Raises NotFoundError where no such document was read, or where several repositories have the path.
+    name: REPO/PATH (repositories' names may hold slashes), or PATH alone where one repository has it, such as a commit's id or a URL;
+    of a commit's id the beginning will do where no other one begins so. Raises NotFoundError where no such document was read, or where the
+    name stands for several.
     """
     stories = _stories(read_table, _splits(name), job)
     if not stories:
@@ -100,6 +103,11 @@ def explain(read_table: ReadTable, name: str, job: Job) -> list[Story]:
         if len(repos) > 1:
             raise NotFoundError(one_line(_ambiguous(name, repos, job)))
         stories = _stories(read_table, [(repo, name) for repo in repos], job)
+    if not stories and job.abbreviated:
+        found = _begun(read_table, name)
+        if len(found) > 1:
+            raise NotFoundError(one_line(_begun_by_several(name, found, job)))
+        stories = _stories(read_table, found, job)
     if not stories:
         raise NotFoundError(one_line(_not_found(read_table, name, job)))
     return sorted(stories, key=lambda story: (story.who["source"], story.who["id"]))
@@ -122,6 +130,16 @@ def _stories(read_table: ReadTable, names: Collection[tuple[str, str]], job: Job
 def _splits(name: str) -> list[tuple[str, str]]:
     parts = name.split("/")
     return [("/".join(parts[:cut]), "/".join(parts[cut:])) for cut in range(1, len(parts))]
+
+
+def _begun(read_table: ReadTable, name: str) -> list[tuple[str, str]]:
+    """The (repository, path) of which ``name`` is PATH's beginning, or REPO/ and it: of hex digits, as many as git asks for."""
+    repo, _, beginning = name.rpartition("/")
+    if not re.fullmatch(r"[0-9a-f]{4,}", beginning):
+        return []
+    where = pc.starts_with(pc.field("path"), beginning)
+    where = where & (pc.field("repo") == repo) if repo else where
+    return sorted({(row["repo"], row["path"]) for each in _DROPPED_OR_NOT for row in _rows(read_table, each, ("repo", "path"), where)})
 
 
 def _rows(read_table: ReadTable, dataset: str, columns: Sequence[str], where: Any) -> list[Row]:
@@ -191,6 +209,11 @@ def _ambiguous(name: str, repos: list[str], job: Job) -> str:
     return f"{len(repos):,} repositories have a {job.document} {name!r}; expected REPO/PATH, such as {shown}"
 
 
+def _begun_by_several(name: str, found: list[tuple[str, str]], job: Job) -> str:
+    shown = ", ".join("/".join(each) for each in found[:_NEAR_NAMES])
+    return f"{name!r} is the beginning of {len(found):,} {job.document}s; expected more of it, or one of: {shown}"
+
+
 def _not_found(read_table: ReadTable, name: str, job: Job) -> str:
     repos = set(_names(read_table, "repo", None))
     known = [(repo, path) for repo, path in _splits(name) if repo in repos]
@@ -209,7 +232,7 @@ def _not_found(read_table: ReadTable, name: str, job: Job) -> str:
 
 
 def _names(read_table: ReadTable, column: str, where: Any) -> list[str]:
-    tables = [read_table(dataset, (column,), where) for dataset in ("documents", "rejected", "failed")]
+    tables = [read_table(dataset, (column,), where) for dataset in _DROPPED_OR_NOT]
     return sorted({name for table in tables if table.num_rows for name in pc.unique(table[column]).to_pylist()})
 
 

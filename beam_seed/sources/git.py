@@ -1,13 +1,16 @@
 """git repositories at HEAD, read as objects through libgit2.
 
-Nothing a repository configures is run or followed: no hooks, filters, includes of the user's configuration, no objects or references
-outside its own folder (alternates, links, somebody else's repository as its common folder). Blobs are read as they are stored.
+Nothing a repository configures is run or followed: no hooks, filters, includes of configuration, no objects or references outside its own
+folder (alternates, links, somebody else's repository as its common folder). Blobs are read as they are stored. What could keep a reader
+waiting for ever, a pipe in place of a file, is refused.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import stat
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +24,7 @@ for _level in (pygit2.enums.ConfigLevel.SYSTEM, pygit2.enums.ConfigLevel.XDG, py
     pygit2.settings.search_path[_level] = ""  # results must not depend on whose machine reads
 
 _GITDIR_FILE_BYTES = 2 * 4096  # 'gitdir: ' and one path
+_CONFIG_BYTES = 1 << 20
 _TREE_BYTES = 64 << 20  # a million entries of ordinary length
 _OBJECT_HEADER_BYTES = 32  # kind, size and NUL before an object's content
 _CHUNK = 64 << 10
@@ -62,7 +66,7 @@ def outside_references(path: str) -> str:
     common = common_folder(folder)
     if common != folder and os.path.dirname(os.path.dirname(folder)) != common:
         return "its commondir leads to another repository; read that repository itself"
-    return _links_out(common)
+    return _odd_file(folder, ("HEAD",)) or _links_out(common)
 
 
 def _registered(folder: str, path: str) -> bool:
@@ -71,6 +75,8 @@ def _registered(folder: str, path: str) -> bool:
     if os.path.isfile(back):
         with open(back, "rb") as file:
             return os.path.realpath(os.path.dirname(os.fsdecode(file.read(_GITDIR_FILE_BYTES)).strip())) == os.path.realpath(path)
+    if _config_fault(folder):
+        return False
     try:
         worktree = pygit2.Config(os.path.join(folder, "config"))["core.worktree"]
     except (KeyError, OSError, pygit2.GitError):
@@ -93,11 +99,41 @@ def _links_out(common: str) -> str:
             return f"objects/info/{name} borrows another repository's objects; clone with --dissociate"
     for name in ("objects", "refs", "HEAD", "packed-refs"):
         if os.path.islink(os.path.join(common, name)):
-            return f"{name} is a link; copy the repository with 'git clone --no-local'"
-    for folder, folders, files in os.walk(os.path.join(common, "objects")):
-        for name in folders + files:
-            if os.path.islink(os.path.join(folder, name)):
-                return f"{display(name)} among its objects is a link; copy the repository with 'git clone --no-local'"
+            return f"{name} is a link; {_COPY}"
+    for top, what in (("objects", "objects"), ("refs", "references")):
+        for folder, folders, files in os.walk(os.path.join(common, top)):
+            for name in folders + files:
+                mode = os.lstat(os.path.join(folder, name)).st_mode
+                if stat.S_ISLNK(mode):
+                    return f"{display(name)} among its {what} is a link; {_COPY}"
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    return f"{display(name)} among its {what} is neither a file nor a folder; {_COPY}"
+    return _odd_file(common, ("packed-refs", "shallow"))
+
+
+_COPY = "copy the repository with 'git clone --no-local'"
+
+
+def _odd_file(folder: str, names: tuple[str, ...]) -> str:
+    """Which of these is there and no file ('' where none is): a pipe's reader waits for ever."""
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.exists(path) and not os.path.isfile(path):
+            return f"{name} is not a file; {_COPY}"
+    return ""
+
+
+def _config_fault(folder: str) -> str:
+    """Why libgit2 must not be given a git folder's configuration ('' where it may): it follows includes wherever they lead."""
+    names = ("config", "config.worktree")
+    if problem := _odd_file(folder, names):
+        return problem
+    for path in (os.path.join(folder, name) for name in names):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                text = file.read(_CONFIG_BYTES + 1)
+            if len(text) > _CONFIG_BYTES or re.search(rb"\[\s*include", text, re.IGNORECASE):
+                return "its configuration includes other files, which are not read; remove [include] from its config"
     return ""
 
 
@@ -111,10 +147,10 @@ class _Objects:
     """A repository's objects, checked before libgit2 (1.9) reads them: a loose object that is cut short makes it loop for ever."""
 
     def __init__(self, path: str):
-        problem = outside_references(path)
+        folder = git_folder(path)
+        problem = outside_references(path) or _config_fault(folder) or _config_fault(common_folder(folder))
         if problem:
             raise ValueError(problem)
-        folder = git_folder(path)
         self._loose = os.path.join(common_folder(folder), "objects")
         self._repository = pygit2.Repository(folder, pygit2.enums.RepositoryOpenFlag.NO_SEARCH | pygit2.enums.RepositoryOpenFlag.NO_DOTGIT)
 

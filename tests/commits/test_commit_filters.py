@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_seed.commits.filters import Figures, RepositoryRules, Rules, repository_violation, told_changes, untold, violation
+from beam_seed.commits.filters import Figures, RepositoryRules, Rules, repository_violations, told_changes, untold, violation
 from beam_seed.commits.generated import is_generated
 from beam_seed.commits.message import parse_commit, without_people
 from beam_seed.commits.paths import quote, unquote
@@ -94,16 +94,16 @@ def test_limits_out_of_range(limits: dict[str, int]) -> None:
 def test_repositories() -> None:
     rules = RepositoryRules()
     enough = Figures(100, 10, 100, 100.0)
-    assert repository_violation(enough, rules) is None
+    assert repository_violations(enough, rules) == []
     for field, rule in {"stars": "few-stars", "forks": "few-forks", "commits": "few-commits", "days": "short-lived"}.items():
         less = enough._replace(**{field: getattr(enough, field) - 1})
-        found = repository_violation(less, rules)
-        assert found is not None
+        (found,) = repository_violations(less, rules)
         assert (found.rule, found.limit, json.loads(found.evidence)) == (rule, getattr(rules, f"min_{field}"), less._asdict())
-    unknown = repository_violation(enough._replace(stars=None), rules)
-    assert unknown is not None
+    (unknown,) = repository_violations(enough._replace(stars=None), rules)
     assert (unknown.rule, unknown.measured) == ("few-stars", None)
-    assert repository_violation(Figures(None, None, 1, 0.0), RepositoryRules(0, 0, 0, 0)) is None
+    nothing = Figures(None, None, 1, 0.0)
+    assert [found.rule for found in repository_violations(nothing, rules)] == ["few-stars", "few-forks", "few-commits", "short-lived"]
+    assert repository_violations(nothing, RepositoryRules(0, 0, 0, 0)) == []
     with pytest.raises(ValueError, match="min_days is -1"):
         RepositoryRules(min_days=-1)
 

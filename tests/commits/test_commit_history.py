@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pygit2
 import pytest
 
 from beam_seed.commits import git as git_module
@@ -97,11 +96,12 @@ def test_shallow_clone_ends_at_its_boundary(odd_history, git, tmp_path: Path) ->
     assert any(isinstance(record, CommitRecord) for record in records)
 
 
-def test_shallow_file_that_is_none_is_told(plain) -> None:
-    folder, _ = plain
+def test_shallow_file_that_is_none_says_nothing(plain) -> None:
+    folder, ids = plain
     (folder / "shallow").write_bytes(b"\xff not an id\n../../etc\n")
-    with pytest.raises(pygit2.GitError, match="invalid graft"):
-        read(folder)
+    _, records = read(folder)
+    assert [record.id for record in records] == ids
+    assert not faults(records)
 
 
 @pytest.mark.parametrize("what", ["blob", "tree", "commit"])
@@ -143,9 +143,26 @@ def test_corrupt_pack_is_a_fault(odd_history) -> None:
 def test_replaced_and_grafted_commits_stay_what_they_are(plain, git) -> None:
     folder, ids = plain
     before = read(folder)
+    blobs = [git(folder, "rev-parse", f"{ids[at]}:a.py").decode().strip() for at in (4, 0)]
     git(folder, "replace", ids[4], ids[0])
+    git(folder, "replace", *blobs)
     (folder / "info").mkdir(exist_ok=True)
     (folder / "info" / "grafts").write_text(f"{ids[3]} {ids[0]}\n")
+    assert git(folder, "log", "--format=%P", "-1", ids[3]).decode().strip() == ids[0], "git itself believes the graft"
+    assert git(folder, "cat-file", "blob", blobs[0]) == git(folder, "cat-file", "blob", blobs[1])
+    assert read(folder) == before
+
+
+def test_commit_graphs_and_indexes_that_lie_are_not_read(plain, git) -> None:
+    folder, ids = plain
+    before = read(folder)
+    git(folder, "repack", "-q", "-ad")
+    git(folder, "commit-graph", "write", "--reachable")
+    git(folder, "multi-pack-index", "write")
+    for path in (folder / "objects" / "info" / "commit-graph", folder / "objects" / "pack" / "multi-pack-index"):
+        data = bytearray(path.read_bytes())
+        path.chmod(0o644)
+        path.write_bytes(data.replace(bytes.fromhex(ids[0]), bytes.fromhex(ids[1])))
     assert read(folder) == before
 
 

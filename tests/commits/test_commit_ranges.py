@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from beam_seed.commits import ranges, sample
 from beam_seed.commits.datasets import CommitSample
 from beam_seed.commits.filters import RepositoryRules, Rules
-from beam_seed.commits.ranges import Reading, plan_ranges, read_range
+from beam_seed.commits.ranges import Reading, full_name, plan_ranges, read_range
 from beam_seed.commits.repository import list_histories
 from beam_seed.commits.tokens import EstimatedTokens
 from beam_seed.records import Failed, Rejected
@@ -96,7 +97,7 @@ def test_a_full_disk_stops_the_job_and_a_fault_of_the_input_does_not(odd_history
         def open_history(*_: object) -> None:
             raise error
 
-        monkeypatch.setattr(ranges, "open_history", open_history)
+        monkeypatch.setattr(ranges.HISTORIES, "open", open_history)
 
     fail(ValueError("gone since"))
     records = [record for some in planned for record in read_range(some, ALL, NO_METADATA, EstimatedTokens())]
@@ -110,10 +111,58 @@ def test_a_full_disk_stops_the_job_and_a_fault_of_the_input_does_not(odd_history
         list(plan_ranges(unit, ALL, NO_METADATA))
 
 
+def test_ids_of_sha_256_are_a_clear_failure(git, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--object-format=sha256", "long")
+    git(tmp_path / "long", "commit", "-q", "--allow-empty", "-m", "One")
+    git(tmp_path / "long", "bundle", "create", "-q", str(tmp_path / "long.bundle"), "HEAD")
+    git(tmp_path, "clone", "-q", "--bare", "long", "bare.git")
+    with tarfile.open(tmp_path / "long.tar", "w") as archive:
+        archive.add(tmp_path / "bare.git", "bare.git")
+    for name in ("long", "long.bundle", "bare.git", "long.tar"):
+        (record,) = read(tmp_path / name)
+        assert isinstance(record, Failed)
+        assert "SHA-256, which are not read; expected SHA-1" in record.error, name
+
+
+def test_a_huge_commit_is_one_rejection(new_history) -> None:
+    history = new_history("huge")
+    history.commit({b"README.md": b"# Numbers\n", b"a.py": b"x = 1\n"}, b"Begin the project")
+    history.commit({b"%d/%d.txt" % (number % 100, number): b"%d\n" % number for number in range(10_000)}, b"Import ten thousand files")
+    history.commit({b"a.py": b"".join(b"x = %d\n" % number for number in range(300_000))}, b"Import a table of numbers")
+    history.commit({b"a.py": b"x = 2\n"}, b"Take the table out again")
+    history.commit({b"a.py": b"x = 3\n"}, b"Correct the number of things")
+    history.write()
+    records = read(history.folder, ALL._replace(rules=Rules()))
+    assert [getattr(record, "rule", "kept") for record in records] == ["root-commit", "too-many-files", "too-large", "too-large", "kept"]
+
+
 def test_samples_inherit_what_is_known_of_the_repository(odd_history) -> None:
     known = MetadataIndex({"owner/odd": RepoMetadata("owner/odd", 7, 3, "MIT", "2020-01-01")})
     made = [record for record in read(odd_history.folder, metadata=known) if isinstance(record, CommitSample)]
     assert {(record.stars, record.forks, record.license, record.created) for record in made} == {(7, 3, "MIT", "2020-01-01")}
+
+
+def test_what_metadata_drop_is_not_copied(odd_history, git, tmp_path: Path, monkeypatch) -> None:
+    git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "odd.bundle"), "main")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a history was copied for nothing")
+
+    monkeypatch.setattr(ranges.HISTORIES, "open", refuse)
+    (unit,) = list_histories(str(tmp_path / "odd.bundle"))
+    (planned,) = plan_ranges(unit, ALL._replace(repositories=RepositoryRules(100, 0, 1000, 0)), NO_METADATA)
+    assert planned.violation is not None
+    assert (planned.violation.rule, planned.figures) == ("few-stars", (None, None, None, None))
+
+
+def test_namesakes_are_told_apart_by_their_owners_folders(odd_history, git, tmp_path: Path) -> None:
+    known = MetadataIndex({f"{owner}/tool": RepoMetadata(f"{owner}/tool", stars, 1, "MIT", "") for owner, stars in (("a", 7), ("b", 8))})
+    for owner in ("a", "b", "c"):
+        (tmp_path / owner).mkdir()
+        git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / owner / "tool.bundle"), "main")
+    named = [full_name(unit, known) for unit in list_histories(str(tmp_path / "*" / "tool.bundle"))]
+    assert [unit.repo for unit in named] == ["a/tool", "b/tool", "tool"]
+    assert [next(plan_ranges(unit, ALL, known)).figures.stars for unit in named] == [7, 8, None]
 
 
 def test_samples_hold_valid_unicode_only(odd_history) -> None:

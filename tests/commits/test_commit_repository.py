@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from beam_seed import storage
+from beam_seed.commits import copies
 from beam_seed.commits.history import CommitReader, walk
 from beam_seed.commits.records import CommitRecord, ObjectError
 from beam_seed.commits.repository import blank_record, list_histories, open_history
@@ -60,9 +62,56 @@ def test_every_form_gives_the_same_records(odd_history, git, tmp_path: Path) -> 
         pack_tar(bare, tmp_path / "bare.tar", "odd.git"),
         pack_tar(tmp_path / "clone" / ".git", tmp_path / "gitdir.tar", ".git"),
         pack_zip(tmp_path / "clone", tmp_path / "clone.zip"),
+        pack_tar(tmp_path / "all.bundle", tmp_path / "bundle.tar", "all.bundle"),
+        pack_tar(tmp_path / "all.bundle", tmp_path / "folder.tar", "folder/all.bundle"),
     ]
     for form in forms:
         assert records_of(form) == expected, form
+
+
+def test_packs_of_any_name_are_copied(odd_history, tmp_path: Path) -> None:
+    expected = records_of(odd_history.folder)
+    packs = odd_history.folder / "objects" / "pack"
+    for file in packs.glob("pack-*"):  # as git maintenance names what was loose
+        file.rename(packs / file.name.replace("pack-", "loose-"))
+    assert records_of(pack_tar(odd_history.folder, tmp_path / "bare.tar", "odd.git")) == expected
+
+
+def test_a_history_is_copied_once_for_all_of_its_ranges(odd_history, git, tmp_path: Path, monkeypatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "all.bundle"), "main")
+    pack_tar(odd_history.folder, tmp_path / "bare.tar", "odd.git")
+    opened: list[str] = []
+
+    def count(unit: Unit, limits: Limits):
+        opened.append(unit.kind)
+        return open_history(unit, limits)
+
+    monkeypatch.setattr(copies, "open_history", count)
+    (bundle,), (archive,), (bare,) = (
+        list_histories(str(path)) for path in (tmp_path / "all.bundle", tmp_path / "bare.tar", odd_history.folder)
+    )
+    kept = copies.HistoryCopies()
+    for unit in (bundle, archive, bundle, archive):
+        with kept.open(unit, Limits()) as history, kept.open(unit, Limits()) as again:
+            assert history is again
+            assert history.head == odd_history.ids[-1]
+    with kept.open(bare, Limits()), kept.open(bare, Limits()):
+        assert opened == ["bundle", "archive", "git", "git"]
+        assert len(list(scratch.iterdir())) == 4
+    assert len(list(scratch.iterdir())) == 2, "what is read in place leaves nothing"
+    none = copies.HistoryCopies(kept_bytes=0)
+    with none.open(bundle, Limits()) as history:
+        assert Path(history.store.folder).exists()
+    assert not Path(history.store.folder).exists()
+    with pytest.raises(ArchiveLimitError), none.open(archive, Limits(unpacked_bytes=1)):
+        pass
+    assert len(list(scratch.iterdir())) == 2
+    del kept
+    gc.collect()
+    assert list(scratch.iterdir()) == []
 
 
 def test_bundles_are_listed_among_other_files(odd_history, git, tmp_path: Path) -> None:
@@ -98,10 +147,15 @@ def test_nothing_configured_is_run(odd_history, git, tmp_path: Path) -> None:
         "diff.context": "0",
         "diff.renames": "false",
         "include.path": str(tmp_path / "more"),
+        "includeIf.gitdir:/.path": str(tmp_path / "pipe"),
+        "core.worktree": "/",
+        "core.alternateRefsCommand": str(trap),
+        "uploadpack.packObjectsHook": str(trap),
     }
     for name, value in settings.items():
         git(folder, "config", name, value)
     (tmp_path / "more").write_text(f"[alias]\nx = !{trap}\n")
+    os.mkfifo(tmp_path / "pipe")  # whoever follows the include waits for ever
     (folder / "info").mkdir(exist_ok=True)
     (folder / "info" / "attributes").write_text("* diff=trap filter=trap\n")
     for hook in ("post-checkout", "reference-transaction", "pre-auto-gc"):
@@ -129,6 +183,52 @@ def test_alternates_are_refused(odd_history, git, tmp_path: Path) -> None:
         records_of(tmp_path / "borrower.git")
     with pytest.raises(ValueError, match="dissociate"):
         records_of(pack_tar(tmp_path / "borrower.git", tmp_path / "borrower.tar", "borrower.git"))
+
+
+@pytest.mark.parametrize("name", ["HEAD", "packed-refs", "refs/heads/main", "objects/pack/pack-0.pack", "shallow"])
+def test_pipes_in_place_of_files_are_refused(odd_history, name: str) -> None:
+    path = odd_history.folder / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="copy the repository with"):
+        records_of(odd_history.folder)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("ref: refs/heads/.invalid\n", "reftable"),
+        ("ref: ../../secret\n", "HEAD names no reference"),
+        ("ref: refs/heads/../../../secret\n", "HEAD names no reference"),
+        ("ref: refs/heads/circle\n", "more than 5 symbolic references"),
+        ("ref: refs/heads/odd\n", "holds no commit id"),
+        ("", "holds no commit id"),
+    ],
+)
+def test_heads_that_lead_nowhere_are_told(odd_history, tmp_path: Path, head: str, message: str) -> None:
+    (tmp_path / "secret").write_text("0" * 40)
+    (odd_history.folder / "refs" / "heads" / "circle").write_text("ref: refs/heads/circle\n")
+    (odd_history.folder / "refs" / "heads" / "odd").write_text("a secret\n")
+    (odd_history.folder / "HEAD").write_text(head)
+    for path in (odd_history.folder, pack_tar(odd_history.folder, tmp_path / "odd.tar", "odd.git")):
+        with pytest.raises(ValueError, match=message) as told:
+            records_of(path)
+        assert "a secret" not in str(told.value)
+
+
+def test_head_is_what_git_says(odd_history, git) -> None:
+    folder = odd_history.folder
+    git(folder, "tag", "-a", "-m", "A tag", "v1")
+    heads = {"packed": ["pack-refs", "--all"], "detached": ["update-ref", "--no-deref", "HEAD", odd_history.ids[3]]}
+    for arguments in heads.values():
+        git(folder, *arguments)
+        assert records_of(folder)[-1].id == git(folder, "rev-parse", "HEAD").decode().strip()
+    (folder / "HEAD").write_bytes(git(folder, "rev-parse", "v1"))
+    assert records_of(folder)[-1].id == odd_history.ids[-1]
+    (folder / "HEAD").write_text("ref: refs/heads/none\n")
+    (unit,) = list_histories(str(folder))
+    with open_history(unit, Limits()) as history:
+        assert history.head == ""
 
 
 def test_archives_write_nothing_but_a_git_folder_and_leave_nothing(odd_history, tmp_path: Path, monkeypatch) -> None:
@@ -164,9 +264,9 @@ def test_archives_write_nothing_but_a_git_folder_and_leave_nothing(odd_history, 
 def test_sizes_are_limited(odd_history, git, tmp_path: Path) -> None:
     git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "all.bundle"), "main")
     small = Limits(unpacked_bytes=1000)
-    with pytest.raises(ArchiveLimitError, match="a bundle of"):
+    with pytest.raises(ArchiveLimitError, match="bundle of"):
         records_of(tmp_path / "all.bundle", small)
-    with pytest.raises(ArchiveLimitError, match="larger than the limits"):
+    with pytest.raises(ArchiveLimitError, match="archive of"):
         records_of(pack_tar(odd_history.folder, tmp_path / "odd.tar", "odd.git"), small)
 
 
@@ -204,11 +304,22 @@ def test_remote_repositories_are_copied(odd_history, git, tmp_path: Path, bucket
     expected = records_of(odd_history.folder)
     git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "all.bundle"), "main")
     pack_tar(odd_history.folder, tmp_path / "bare.tar", "odd.git")
-    for file in [*odd_history.folder.rglob("*"), tmp_path / "all.bundle", tmp_path / "bare.tar"]:
+    git(tmp_path, "clone", "-q", "--no-checkout", "--no-local", str(odd_history.folder), "work")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a.py").write_text("x = 1\n")
+    for file in [*(path for name in ("odd.git", "work", "tree") for path in (tmp_path / name).rglob("*")), *tmp_path.glob("*.*")]:
         if file.is_file():
             with storage.open_write(f"{bucket}/{file.relative_to(tmp_path)}") as out:
                 out.write(file.read_bytes())
     units = list_histories(bucket)
-    assert [(unit.kind, unit.repo) for unit in units] == [("archive", "bare"), ("bundle", "all"), ("git", "odd")]
+    found = [("archive", "bare"), ("bundle", "all"), ("git", "odd"), ("tree", "tree"), ("tree", "work")]
+    assert [(unit.kind, unit.repo) for unit in units] == found
+    assert [unit.repo for unit in list_histories(f"{bucket}/*.bundle")] == ["all"]
+    (plain,) = (unit for unit in units if unit.repo == "tree")
+    with pytest.raises(ValueError, match="no git folder in it"):
+        records_of(Path(), unit=plain)
+    units.remove(plain)
+    with pytest.raises(ArchiveLimitError, match="larger than the limits"):
+        records_of(Path(), Limits(unpacked_bytes=1000), units[2])
     for unit in units:
         assert records_of(Path(), unit=unit) == expected

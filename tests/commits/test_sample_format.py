@@ -54,21 +54,20 @@ def test_parts_that_do_not_exist_are_left_out(objects):
 
 
 def cut_of(objects, tokens, **limits):
-    return sample_of(objects, budget=Budget(tokens, **limits), counter=BYTES)
+    return sample_of(objects, budget=Budget(tokens, len(TARGET), **limits), counter=BYTES)
 
 
 def test_what_is_cut_first(objects):
     """The last file, then the others, then the structure, then the README; message and target never."""
-    whole = len(WHOLE) + len(TARGET)
     seen = []
-    for tokens in range(whole, 0, -1):
+    for tokens in range(len(WHOLE), 0, -1):
         sample = cut_of(objects, tokens)
         if isinstance(sample, TooLarge):
-            assert sample == TooLarge(len("<[repo]>owner/name\n<[message]>\nUse words for word\n") + len(TARGET), tokens)
+            assert sample == TooLarge(len("<[repo]>owner/name\n<[message]>\nUse words for word\n"), tokens)
             continue
         assert len(sample.prompt) == sample.prompt_tokens
-        assert sample.prompt_tokens + sample.target_tokens <= tokens
-        assert sample.target == TARGET
+        assert sample.prompt_tokens <= tokens
+        assert (sample.target, sample.target_tokens) == (TARGET, len(TARGET))
         assert sample.prompt.startswith("<[repo]>owner/name\n")
         assert sample.prompt.endswith("<[message]>\nUse words for word\n")
         if sample.cut not in seen:
@@ -80,6 +79,16 @@ def test_what_is_cut_first(objects):
         ["a.py", "b.py", "listing"],
         ["a.py", "b.py", "listing", "readme"],
     ]
+
+
+@given(st.integers(100, 300), st.lists(st.text("ab", max_size=40), min_size=1, max_size=20))
+def test_a_prompt_says_nothing_of_its_target(new_objects, tokens, lines):
+    hunk = Hunk(0, 0, 1, len(lines), tuple(f"+{line}\n" for line in lines))
+    other = CHANGE._replace(status="A", old_path="", old_mode="", new_path="quite/another.py", hunks=(hunk,))
+    samples = [sample_of(new_objects(), budget=Budget(tokens), counter=BYTES, changes=changes) for changes in ((CHANGE,), (other,))]
+    assert samples[0].target != samples[1].target
+    assert samples[0][0] == samples[1][0]
+    assert samples[0]._replace(target="", target_tokens=0) == samples[1]._replace(target="", target_tokens=0)
 
 
 def test_each_part_has_its_own_limit(objects):
@@ -113,12 +122,13 @@ def test_special_tokens_occur_only_where_they_mean_something(new_objects, text, 
     objects = new_objects()
     files = {"README": text.encode(), "<[tree]>": b"word", "b/<[message]>": text.encode(), "c": b"word " + text.encode()}
     context = ContextBuilder(objects).context(objects.snapshot(files), message)
-    sample = format_sample(commit, context, Budget(tokens), BYTES)
+    sample = format_sample(commit, context, Budget(tokens, tokens), BYTES)
     if isinstance(sample, TooLarge):
         assert sample.measured > tokens
         return
     document = sample.prompt + sample.target
-    assert len(document.encode()) == sample.prompt_tokens + sample.target_tokens <= tokens
+    assert len(document.encode()) == sample.prompt_tokens + sample.target_tokens
+    assert max(sample.prompt_tokens, sample.target_tokens) <= tokens
     tokens_found = re.findall(r"<\[[a-z]+\]>", document)
     assert [token for token in tokens_found if token not in ("<[file]>", "<[cut]>", "<[readme]>", "<[tree]>")] == [
         "<[repo]>",
@@ -136,7 +146,7 @@ def test_the_target_alone_may_be_too_large(objects):
     long = CHANGE._replace(hunks=(Hunk(0, 0, 1, 1, ("+" + "x" * 200_000 + "\n",)),))
     result = sample_of(objects, changes=(long,))
     assert isinstance(result, TooLarge)
-    assert result.limit == 32_768
+    assert result.limit == 8_192
     assert result.measured > len(format_target((long,))) / 3
 
 

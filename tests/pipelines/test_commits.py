@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import commit_history
 import pyarrow.parquet as pq
 import pytest
 
+from beam_seed import options as opt
 from beam_seed.commits.measure import DECONTAMINATION
 from beam_seed.commits.patch import apply_hunks
 from beam_seed.commits.target import parse_target
@@ -84,11 +88,11 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("histories")
     folder = root / "in"
     grow(commit_history.History(folder / "upstream.git")).write()
-    fork = grow(commit_history.History(folder / "fork.git"))
+    fork = grow(commit_history.History(root / "fork.git"))
     big = source(200, 60)
     fork.commit({b"src/own.py": big}, b"Add functions of the fork alone")
     fork.commit({b"src/near.py": big.replace(b"value", b"number", 3)}, b"Add nearly the same functions again")
-    fork.write()
+    git(fork.write(), "bundle", "create", "-q", str(folder / "fork.bundle"), "main")
     small = commit_history.History(folder / "small.git")
     small.commit({b"a": b"1\n"})
     small.write()
@@ -101,12 +105,18 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tree").mkdir()
     (folder / "tree" / "a.py").write_text("x = 1\n")
     (folder / "broken.tar").write_bytes(b"no archive at all")
+    git(folder, "init", "-q", "--object-format=sha256", "long")
+    git(folder / "long", "commit", "-q", "--allow-empty", "-m", "One")
+    shutil.copytree(folder / "small.git", folder / "corrupt.git")
+    for file in (path for path in (folder / "corrupt.git" / "objects").rglob("*") if path.is_file()):
+        file.chmod(0o644)
+        file.write_bytes(file.read_bytes()[:5] + b"\xaa" * 20)
     return folder
 
 
 @pytest.fixture(scope="module")
 def arguments(histories: Path, scorer: Path) -> list[str]:
-    known = [{"repo": name, "stars": 100, "forks": 10, "license": "MIT"} for name in ("fork", "small", "brief")]
+    known = [{"repo": name, "stars": 100, "forks": 10, "license": "MIT"} for name in ("fork", "small", "brief", "broken")]
     known.append({"repo": "owner/upstream", "stars": 500, "forks": 50, "license": "Apache-2.0"})
     metadata = histories.parent / "repos.jsonl"
     metadata.write_text("".join(json.dumps(each) + "\n" for each in known))
@@ -132,8 +142,8 @@ def test_every_commit_is_accounted_for(output: Path) -> None:
     manifest = json.loads((output / "manifest.json").read_text())
     assert manifest["job"] == "commits"
     assert all(invariant["holds"] for invariant in manifest["invariants"])
-    repositories = 2 + 1 + 1 + 1 + 1 + 1  # two that are read, one record for each other: small, unknown, brief, empty, and what is none
-    assert manifest["read"]["files"] == 2 * COMMITS + 2 + repositories - 2 + 1
+    repositories = 8  # one record for each that is not read: small, unknown, brief, empty, long, corrupt, and what is none
+    assert manifest["read"]["files"] == 2 * COMMITS + 2 + repositories
     ids = [row["id"] for dataset in ("rejected", "failed") for row in rows(output / dataset)] + [row["id"] for row in corpus(output)]
     assert len(ids) == len(set(ids)) == manifest["read"]["files"]
 
@@ -155,8 +165,38 @@ def test_repositories_are_dropped_with_their_figures(output: Path) -> None:
     assert figures == {"stars": 100, "forks": 10, "commits": 30, "days": pytest.approx(29 / 86_400)}
     assert json.loads(dropped["unknown"]["evidence"])["stars"] is None
     failed = {row["repo"]: row["error"] for row in rows(output / "failed")}
-    assert set(failed) == {"tree", "broken"}
+    assert set(failed) == {"tree", "broken", "long", "corrupt"}
     assert "expected a git repository" in failed["tree"]
+    assert "of SHA-256" in failed["long"]
+
+
+def test_figures_of_all_repositories_are_kept_and_reported(output: Path) -> None:
+    told = {row["repo"]: row for row in rows(output / "histories")}
+    assert {repo: (row["outcome"], row["rules"]) for repo, row in told.items()} == {
+        "upstream": ("kept", ""),
+        "fork": ("kept", ""),
+        "small": ("rejected", "few-commits short-lived"),
+        "unknown": ("rejected", "few-stars few-forks"),
+        "brief": ("rejected", "short-lived"),
+        "empty": ("rejected", "empty-repository"),
+        "tree": ("failed", ""),
+        "broken": ("failed", ""),
+        "long": ("failed", ""),
+        "corrupt": ("failed", ""),
+    }
+    assert (told["upstream"]["stars"], told["upstream"]["forks"], told["upstream"]["commits"]) == (500, 50, COMMITS)
+    assert told["upstream"]["days"] == pytest.approx(COMMITS - 1)
+    assert told["unknown"]["stars"] is None
+    assert (told["broken"]["stars"], told["broken"]["commits"]) == (None, None)
+    assert "expected a git repository" in told["tree"]["error"]
+    kept, others = json.loads((output / "report.json").read_text())["sections"]
+    assert [row[0] for row in kept["rows"]] == ["fork", "upstream"]  # the fork has two commits more
+    assert kept["text"] == f"2 with {2 * COMMITS + 2} commits."
+    assert [row[0] for row in others["rows"]] == ["empty", "small", "unknown", "brief", "broken", "corrupt", "long", "tree"]
+    assert others["text"].startswith("8: 4 could not be read; 2 short-lived; 1 ")
+    page = (output / "report.html").read_text()
+    assert "few-commits, short-lived" in page
+    assert "Repositories not kept" in page
 
 
 def test_forks_are_one_and_near_copies_go(output: Path) -> None:
@@ -170,7 +210,7 @@ def test_forks_are_one_and_near_copies_go(output: Path) -> None:
 
 def test_targets_make_of_the_snapshot_what_the_commit_made(output: Path, histories: Path) -> None:
     for row in corpus(output):
-        folder = histories / f"{row['repo']}.git"
+        folder = (histories.parent if row["repo"] == "fork" else histories) / f"{row['repo']}.git"
         document, target = row["content"], row["content"][row["target_offset"] :]
         assert (row["size"], row["sha256"]) == (len(document.encode()), hashlib.sha256(document.encode()).hexdigest())
         for change in parse_target(target):
@@ -210,13 +250,46 @@ def test_lowest_quality_can_be_dropped(arguments: list[str], output: Path, tmp_p
     assert max(row["measured"] for row in low) <= min(row["quality"] for row in left if row["quality"] is not None)
 
 
+def test_scores_are_not_computed_again(
+    arguments: list[str], output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = [row for path in (output / "_cache" / "scores").glob("*-float32/*.parquet") for row in pq.read_table(path).to_pylist()]
+    scored = sum(row["quality"] is not None for row in corpus(output))
+    assert len(known) >= scored > 0
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a score that is known was computed again")
+
+    monkeypatch.setattr("beam_seed.quality.scorer.Scorer.score", refuse)
+    with caplog.at_level(logging.INFO):
+        again = [*arguments, f"--output={tmp_path / 'out'}", f"--cache={output / '_cache'}", "--range-commits=7", "--partitions=3"]
+        assert commits.main([*again, "--workers=1"]) == 0
+    assert f"quality: {len(known)} reused, 0 scored" in caplog.messages
+    assert corpus(tmp_path / "out") == corpus(output)
+
+
+def test_scores_of_a_gpu_are_not_those_of_a_cpu(arguments: list[str], output: Path) -> None:
+    options, _ = opt.parse(commits.Options, [*arguments, f"--output={output}"], "beam-seed commits")
+    marks = []
+    for accelerator in ("", "type:nvidia-l4;count:1"):
+        chosen = replace(options, accelerator=accelerator)
+        stages = commits._stages(beam.Pipeline(runner="FnApiRunner"), chosen, "model")
+        marks.append({name: stage.parameters for name, stage in stages.items()})
+    assert [name for name in marks[0] if marks[0][name] != marks[1][name]] == ["scores"]
+
+
 def test_ranges_and_processes_make_no_difference(arguments: list[str], output: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     command = [sys.executable, "-m", "pipelines.cli", "commits", *arguments, f"--output={tmp_path / 'out'}"]
     command += ["--range-commits=20", "--score=false"]  # the model is loaded by each process, and has tests of its own
     command += ["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": os.getcwd()})
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": os.getcwd(), "TMPDIR": str(scratch)})
     assert done.returncode == 0, done.stderr
+    assert not list(scratch.glob("beam-seed-history-*")), "copies are gone with the workers"
     assert len(list((tmp_path / "out" / "documents").iterdir())) > 1  # which bucket a range falls into depends on the folder's name
+    by_repo = [sorted(rows(each / "histories"), key=lambda row: row["repo"]) for each in (tmp_path / "out", output)]
+    assert by_repo[0] == by_repo[1]
     unscored = {"quality": None, "scorer": ""}
     assert corpus(tmp_path / "out") == [row | unscored for row in corpus(output)]
 
@@ -228,6 +301,28 @@ def test_why_takes_a_commit(output: Path, capsys: pytest.CaptureFixture[str]) ->
     (bot,) = [row for row in rows(output / "rejected") if row["rule"] == "bot" and row["repo"] == "upstream"]
     assert cli.main(["why", str(output), f"upstream/{bot['path']}"]) == 0
     assert "bot" in capsys.readouterr().out
+
+
+def test_why_takes_the_beginning_of_an_id(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def why(name: str) -> tuple[int, str]:
+        status = cli.main(["why", str(output), name])
+        told = capsys.readouterr()
+        return status, told.out + told.err
+
+    (near,) = [row for row in rows(output / "rejected") if row["rule"] == "near-duplicate"]
+    whole = why(f"fork/{near['path']}")
+    assert whole[0] == 0
+    assert whole == why(near["path"]) == why(near["path"][:12]) == why(f"fork/{near['path'][:12]}")
+    shared = next(row["path"] for row in corpus(output) if row["repo"] == "upstream")
+    for name in (shared, shared[:12]):
+        status, told = why(name)
+        assert status == 1
+        assert f"fork/{shared}, upstream/{shared}" in told
+    assert why(f"upstream/{shared[:12]}") == why(f"upstream/{shared}")
+    for name in ("0" * 12, shared[:3], shared[:-1] + "x", "upstream/" + "0" * 12):
+        status, told = why(name)
+        assert status == 1
+        assert "no commit" in told
 
 
 def test_judges_are_given_whole_samples(output: Path) -> None:
@@ -259,7 +354,8 @@ def test_samples_that_share_text_with_a_benchmark_are_dropped(output: Path, argu
     assert any(wanted in row["content"] for row in corpus(output))
     assert not any(wanted in row["content"] for row in corpus(tmp_path / "out"))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert [section["rows"] for section in report["sections"]] == [[["tasks", 1.0, 1.0, 1.0, float(len(dropped))]]]
+    told = {section["title"]: section["rows"] for section in report["sections"]}
+    assert told["Decontamination"] == [["tasks", 1.0, 1.0, 1.0, float(len(dropped))]]
 
 
 @pytest.mark.parametrize(

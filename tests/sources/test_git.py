@@ -143,6 +143,21 @@ def test_borrowed_objects_are_refused(odd_repository: Path, tmp_path: Path, git,
     assert [path for path, _ in records.failures] == [""]
 
 
+@pytest.mark.parametrize("name", ["HEAD", "config", "packed-refs", "refs/heads/main", "objects/pack/pack-0.pack", "include"])
+def test_what_would_keep_a_reader_waiting_is_refused(odd_repository: Path, git, name: str, read_path) -> None:
+    folder = odd_repository / ".git"
+    if name == "include":
+        git(odd_repository, "config", "includeIf.gitdir:/.path", "pipe")
+        os.mkfifo(folder / "pipe")
+    else:
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    records = read_path(odd_repository)
+    assert not records.documents
+    (failure,) = records.failures
+    assert "not a file" in failure[1] or "neither a file nor a folder" in failure[1] or "includes other files" in failure[1]
+
+
 def test_nothing_configured_is_run(odd_repository: Path, tmp_path: Path, git, read_path) -> None:
     ran = tmp_path / "ran"
     script = tmp_path / "script"
