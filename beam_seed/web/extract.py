@@ -180,9 +180,10 @@ class _Page:
         parts, link, self.link = self.writer.parts, self.link, None
         if link is None:
             return
-        if len(parts) - link <= 2 and "".join(parts[link:]).strip() in _SIGNS:
+        count = len(parts) - link
+        if count <= 2 and "".join(parts[link:]).strip() in _SIGNS:
             del parts[link:]
-        else:
+        elif count:
             self.linked += _length(parts[link:])
 
     def _other(self, tag: Tag, tokens: list[str], index: int) -> int:
@@ -272,7 +273,8 @@ class _Page:
             writer.write_table(self.tables.pop())
         elif name == "li":
             writer.marker = ""
-        if self.kept == frame.kept and self._is_furniture(frame):
+        is_candidate = self.kept == frame.kept and (frame.tag.boilerplate or self.links - frame.links > 1)
+        if is_candidate and self._is_furniture(frame):
             del writer.blocks[frame.blocks :]
             self.chars, self.linked, self.links = frame.chars, frame.linked, frame.links
 
@@ -288,7 +290,7 @@ class _Page:
                 self.code_chars -= sum(map(len, lines)) + len(lines) - 1
 
     def _is_furniture(self, frame: _Frame) -> bool:
-        """Whether the block that ends, which holds neither code nor a main heading, is furniture by its name or its links."""
+        """Whether the block that ends is furniture by its name or its links. It holds neither code nor a main heading."""
         chars, linked = self.chars - frame.chars, self.linked - frame.linked
         if frame.tag.boilerplate and (chars < (MAX_NOTICE if frame.tag.name == "noscript" else MAX_FURNITURE) or linked > chars / 4):
             return True
