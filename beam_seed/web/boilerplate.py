@@ -1,6 +1,6 @@
 """What an element's names say of it: navigation and other furniture, line numbers and buttons beside code, code without ``<pre>``.
 
-Names are the words of class and id. Furniture is a matter of names only as long as nothing contradicts: see ``extract.py`` for what keeps
+Names are the words of class and id. Furniture is a matter of names only as long as nothing contradicts: see ``walk.py`` for what keeps
 an element in spite of its name (code, a main heading).
 """
 

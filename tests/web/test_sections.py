@@ -53,10 +53,10 @@ def test_one_threshold_for_all_drops_the_lowest_of_all():
 
 def test_scores_are_drawn_with_the_threshold():
     scores, _ = web_sections(BIASED, load_table())
-    plots = {plot.caption if hasattr(plot, "caption") else plot[0]: plot for plot in scores.plots}
+    plots = {plot.caption: plot for plot in scores.plots}
     assert set(plots) == {"e commerce", "forum"}
-    histogram = plots["forum"][1]
-    assert (sum(histogram["kept"]), sum(histogram["dropped"]), plots["forum"][2]) == (30, 10, 0.25)
+    histogram = plots["forum"].data
+    assert (sum(histogram["kept"]), sum(histogram["dropped"]), plots["forum"].limit) == (30, 10, 0.25)
 
 
 def test_without_scores_there_is_no_plot_and_no_common_threshold():
