@@ -110,6 +110,11 @@ def is_furniture(name: str, attributes: dict[str, str]) -> bool:
     return bool(_FURNITURE.search(names) and not _CONTENT.search(names))
 
 
+def is_telling(identity: str) -> bool:
+    """Whether an element's id has a say in what ``is_furniture`` answers: a name counts by its parts, wherever it stands."""
+    return bool(_FURNITURE.search(identity) or _CONTENT.search(identity))
+
+
 def is_mark(attributes: dict[str, str]) -> bool:
     """Whether an inline element is a permalink sign, an edit or source link, or hidden from readers."""
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":

@@ -170,6 +170,7 @@ recall = _memory.get
 _TELLS_NOTHING = r' (?:href|title|src|alt|srcset|width|height|target|rel|content{})="[^"]*"'
 _UNTOLD = re.compile(_TELLS_NOTHING.format(""))
 _UNTOLD_INLINE = re.compile(_TELLS_NOTHING.format("|name|id"))
+_ID = re.compile(r' id="([^"]*)"')
 _readings: dict[str, Tag] = {}  # by what is left
 
 
@@ -192,7 +193,12 @@ def _without_address(link: str) -> str:
 
 
 def _reading(name: str, text: str, end: int) -> Tag:
-    told = (_UNTOLD if name in _BLOCKS or name == "textarea" else _UNTOLD_INLINE).sub("", text)
+    untold = _UNTOLD_INLINE
+    if name in _BLOCKS or name == "textarea":
+        identity = _ID.search(text)
+        if name == "textarea" or (identity and boilerplate.is_telling(identity[1])):
+            untold = _UNTOLD
+    told = untold.sub("", text)
     tag = _readings.get(told)
     if tag is None:
         tag = _start_tag(name, told, end)
