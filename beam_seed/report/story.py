@@ -54,9 +54,18 @@ def _because(fate: Fate, job: Job) -> Iterator[str]:
     if fate.favoured is not None:
         yield f"which is {_verdict(fate.favoured)}"
     for name, value in sorted(evidence.items()):
-        if name not in ("kept", "via", "cluster"):
+        if name == "hits" and isinstance(value, list):
+            yield from map(_hit, value)
+        elif name not in ("kept", "via", "cluster"):
             yield f"{name}: {value}"
     yield from _represented(fate, job)
+
+
+def _hit(hit: Any) -> str:
+    if not isinstance(hit, dict):
+        return f"hit: {hit}"
+    item = hit["item"] if "item" in hit else f"({hit.get('items')} items)"
+    return f"shares {hit.get('ngrams')} n-grams with {hit.get('benchmark')} {item}: {hit.get('ngram')}"
 
 
 def _twins(evidence: dict[str, Any]) -> Iterator[str]:
