@@ -153,10 +153,12 @@ def test_every_filter_divides_its_input(model, drawn):
         assert sorted(each.id for part in outcome for each in part) == sorted(each.id for each in pages)
 
 
-def test_in_a_row_across_processes(archive, model):
+def test_in_a_row_across_processes(archive, model, tmp_path):
+    # Every page is sampled: the draw depends on the archive's path, which changes from run to run.
+    policies = table(tmp_path, lambda name: {"drop_lowest": 0.0, "sampling_rate": 1.0})
     with beam.Pipeline(options=PipelineOptions(MULTI_PROCESSING)) as pipeline:
         read = pipeline | beam.Create([archive]) | ReadPages(Limits(min_words=2))
         recalled = (read.kept | FilterPages()).kept | RecallRelevant(model)
         scored = recalled.kept | CategorisePages() | "Score" >> beam.MapTuple(lambda kept, category: (kept, category, 0.5))
-        chosen = scored | SelectByCategory()
+        chosen = scored | SelectByCategory(policies)
         assert_that(chosen.kept | "Path" >> beam.Map(lambda kept: kept.path), equal_to(["code"]), label="kept")
