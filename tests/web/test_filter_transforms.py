@@ -39,7 +39,7 @@ def record(url, body):
 def archive(tmp_path):
     path = tmp_path / "a.warc"
     bodies = {
-        "long": b"<p>" + b"some words of prose " * 20,
+        "long": b"<p>" + b"the river valley and a village church " * 10,
         "short": b"<p>five words and no more",
         "code": b"<p>run <code>ls</code> " + b"x " * 20,
     }
