@@ -69,10 +69,13 @@ class _JudgeDocuments(beam.DoFn):
             yield tagged(judgement, WindowedValue(judgement, timestamp, (window,)))
 
 
-def filter_documents(documents: Any, make_judge: Callable[[], Judge], stage: str) -> Outcome:
-    """Apply the judge that ``make_judge`` builds on each worker to a PCollection of documents."""
+def filter_documents(documents: Any, make_judge: Callable[[], Judge], stage: str, kind: type = Document) -> Outcome:
+    """Apply the judge that ``make_judge`` builds on each worker to a PCollection of documents.
+
+    kind: their class, Document or a registered row that has its fields.
+    """
     split = documents | f"Judge by {stage}" >> beam.ParDo(_JudgeDocuments(make_judge, stage)).with_output_types(
-        Document, rejected=Rejected, failed=Failed
+        kind, rejected=Rejected, failed=Failed
     ).with_outputs("rejected", "failed", main="kept")
     return Outcome(split.kept, split.rejected, split.failed)
 

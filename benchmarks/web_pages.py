@@ -1,8 +1,8 @@
 """Gets the real pages named in web_pages.txt: ``python benchmarks/web_pages.py DIR [--all]``.
 
 Debian packages come through apt-get, repositories through git; what is there already is not fetched again. The pages are written to
-``DIR/pages/KIND/``; with --all every HTML page of the Debian packages is written to ``DIR/everything/`` too, and to
-``DIR/everything.warc.gz``.
+``DIR/pages/KIND/``; with --all up to 150 HTML pages of each Debian package, with code or without, go to ``DIR/everything.warc.gz``, each
+package a host of its own.
 Nothing that is fetched belongs into the repository.
 """
 
@@ -16,10 +16,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 SOURCES = Path(__file__).with_name("web_pages.txt")
 MIN_CODE = 3  # code elements: fewer say little about an extractor
 MAX_BYTES = 1_500_000
+MAX_EACH = 150  # pages of a package in the archive: a few hold most of all pages
 _CODE = re.compile(rb"<pre\b|<code\b|class=\"fragment\"", re.IGNORECASE)
 
 
@@ -68,6 +70,13 @@ def pages(folder: Path, source: Source) -> list[Path]:
     return chosen
 
 
+def some_pages(package: Path) -> list[Path]:
+    """Up to MAX_EACH pages of a package, chosen by the digest of their path."""
+    found = [path for path in package.glob("**/*.htm*") if path.suffix in (".html", ".htm") and path.is_file() and not path.is_symlink()]
+    found.sort(key=lambda path: hashlib.sha256(str(path.relative_to(package)).encode()).digest())
+    return [path for path in found if path.stat().st_size <= MAX_BYTES][:MAX_EACH]
+
+
 def write_warc(paths: Iterator[Path], root: Path, out: Path) -> int:
     """One response record per page, each its own gzip member; the number of records."""
     from fastwarc.stream_io import GzipWriter
@@ -79,7 +88,8 @@ def write_warc(paths: Iterator[Path], root: Path, out: Path) -> int:
         for path in paths:
             record = WarcRecord()
             record.init_headers(WarcRecordType.response)
-            record.headers["WARC-Target-URI"] = f"https://docs.example.org/{path.relative_to(root)}"
+            package, *rest = path.relative_to(root).parts
+            record.headers["WARC-Target-URI"] = f"https://{package}.example/{quote('/'.join(rest))}"
             record.headers["WARC-Date"] = "2024-01-01T00:00:00Z"
             record.headers["Content-Type"] = "application/http; msgtype=response"
             record.set_bytes_content(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + path.read_bytes())
@@ -92,7 +102,7 @@ def write_warc(paths: Iterator[Path], root: Path, out: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--all", action="store_true", help="write an archive of every HTML page of the Debian packages too")
+    parser.add_argument("--all", action="store_true", help="write an archive of pages of all Debian packages too")
     arguments = parser.parse_args()
     root = arguments.folder
     for source in read_sources():
@@ -108,7 +118,7 @@ def main() -> None:
             shutil.copyfile(path, target / f"{source.name.replace('/', '+')}--{path.parent.name}--{path.name}")
     if arguments.all:
         debian = root / "debian"
-        every = (path for path in sorted(debian.glob("**/*.html")) if path.is_file() and path.stat().st_size <= MAX_BYTES)
+        every = (path for package in sorted(debian.iterdir()) for path in some_pages(package))
         print(write_warc(every, debian, root / "everything.warc.gz"), "records in", root / "everything.warc.gz")
 
 

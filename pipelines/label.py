@@ -17,9 +17,10 @@ from beam_seed.failures import check_failures
 from beam_seed.labels.keys import DEFAULT_KEY, MissingKeyError, read_key
 from beam_seed.labels.opinion import Opinion
 from beam_seed.labels.oracles import Chat, Oracle, Rubric, settings
-from beam_seed.labels.tables import NEEDED, read_documents
+from beam_seed.labels.tables import NEEDED, read_documents, read_pages
 from beam_seed.labels.transforms import LabelDocuments
 from beam_seed.labels.write import write_labels
+from beam_seed.web.categories import load_table
 from pipelines import launch, tables
 
 PROG = "beam-seed label"
@@ -37,6 +38,10 @@ class Options:
     endpoint: str = opt.option("", "Base URL of an OpenAI-compatible API, such as https://api.deepseek.com/v1.")
     model: str = opt.option("", "The model, as the endpoint names it.")
     cache: str = opt.option("", "Folder of answers that were paid for. Empty: OUTPUT/_answers.", kind="write")
+    criteria: str = opt.option(
+        "",
+        "For pages of the web, with a column category: the categories.yaml by whose criteria they are rated; default: the package's.",
+    )
     temperature: float = opt.option(0.0, "Temperature of the answers.", check=opt.not_negative)
     max_characters: int = opt.option(30_000, "Characters of a file that the model is shown.", check=opt.positive)
     max_answer_tokens: int = opt.option(1024, "Tokens of an answer at most; a longer one is cut off and has no rating.", check=opt.positive)
@@ -67,7 +72,7 @@ def build(pipeline: beam.Pipeline, options: Options, oracle: Oracle, files: Sequ
         pipeline
         | "Tables" >> beam.Create(list(enumerate(paths)))
         | "Spread tables" >> beam.Reshuffle()
-        | "Read documents" >> beam.FlatMap(_read)
+        | "Read documents" >> beam.FlatMap(_read, bool(options.criteria))
     )
     labels, failed = documents | "Label documents" >> LabelDocuments(oracle, max_failed_share=1.0, processes=options.processes)
     written = (
@@ -82,9 +87,9 @@ def build(pipeline: beam.Pipeline, options: Options, oracle: Oracle, files: Sequ
     _ = total | "Publish" >> beam.Map(_publish, options.output, told, options.max_failed_share)
 
 
-def _read(table: tuple[int, str]) -> Iterator[tuple[tuple[int, int], Any]]:
+def _read(table: tuple[int, str], pages: bool) -> Iterator[tuple[tuple[int, int], Any]]:
     number, path = table
-    for row, document in read_documents(path):
+    for row, document in read_pages(path) if pages else read_documents(path):
         yield (number, row), document
 
 
@@ -131,15 +136,27 @@ def _publish(total: tuple[Counter[str], str], output: str, told: dict[str, Any],
 def oracle_of(options: Options) -> Oracle:
     """The oracle that the options name. Raises UsageError."""
     if options.oracle == "rubric":
+        if options.criteria:
+            raise opt.UsageError(PROG, "argument --criteria: expected --oracle=chat with it; the rubric rates files of code")
         return Rubric()
     if not options.endpoint or not options.model:
         raise opt.UsageError(PROG, "argument --endpoint: expected --endpoint and --model with --oracle=chat")
-    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(Chat)}
+    values: dict[str, Any] = {field.name: getattr(options, field.name) for field in dataclasses.fields(Chat)}
+    try:
+        values["criteria"] = _criteria(options.criteria)
+    except (ValueError, OSError) as error:
+        raise opt.UsageError(PROG, f"argument --criteria: {' '.join(str(error).split())}") from None
     try:
         return Chat(**values | {"cache": options.cache or storage.join(options.output, "_answers")})
     except ValueError as error:
         flag, _, rest = str(error).partition(" ")
         raise opt.UsageError(PROG, f"argument --{flag.replace('_', '-')}: {rest}") from None
+
+
+def _criteria(table: str) -> tuple[tuple[str, str], ...]:
+    if not table:
+        return ()
+    return tuple((name, policy.criteria) for name, policy in load_table("" if table == "default" else table).policies.items())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -148,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
     oracle = oracle_of(options)
-    files = tables.find_tables(PROG, options.input, NEEDED)
+    files = tables.find_tables(PROG, options.input, (*NEEDED, "category") if options.criteria else NEEDED)
     _check_key(options, beam_arguments)
     workers = options.workers or (1 if options.oracle == "chat" else 0)
     with launch.alone(PROG, options.output):

@@ -33,7 +33,7 @@ from beam_seed.web.job import VARIANT, WEB
 from beam_seed.web.sections import web_sections
 from beam_seed.web.survivors import PageReader
 from pipelines import stages
-from pipelines.stages import REPORT, Program, Stage, add_stages, duplicates_stage, told_as, told_options
+from pipelines.stages import REPORT, WATCHED, Program, Stage, add_stages, duplicates_stage, told_as, told_options
 
 STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", REPORT)
 
@@ -179,13 +179,7 @@ def check(options: Options) -> None:
             open_package(options.scorer)
 
 
-PROGRAM = Program(
-    WEB,
-    Options,
-    check,
-    build,
-    {"documents": "documents", "measures": "measures", "duplicates": "duplicates", "scores": "quality", "verdicts": "verdicts"},
-)
+PROGRAM = Program(WEB, Options, check, build, WATCHED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

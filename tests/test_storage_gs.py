@@ -6,20 +6,10 @@ import pytest
 
 from beam_seed import storage
 
-server_module = pytest.importorskip("gcp_storage_emulator.server")
-
 
 @pytest.fixture
-def root(monkeypatch):
-    server = server_module.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
-    server.start()
-    port = server._api._httpd.socket.getsockname()[1]
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
-    # Else Beam spends twenty seconds looking for credentials.
-    monkeypatch.setattr("apache_beam.internal.gcp.auth._Credentials._credentials_init", True)
-    yield "gs://bucket/root"
-    server.stop()
+def root(emulated_bucket):
+    return f"{emulated_bucket}/root"
 
 
 def write(path, data=b"x"):

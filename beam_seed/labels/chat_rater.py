@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from beam_seed.labels.cache import Answer, AnswerCache, answer_key
 from beam_seed.labels.chat import BadResponseError, ChatClient, Endpoint, Pace, RefusedClientError, RefusedRequestError, TransientError
 from beam_seed.labels.cost import Budget, Prices
 from beam_seed.labels.opinion import Opinion, one_line
-from beam_seed.labels.prompt import PROMPT_VERSION, Prompt, build_prompt
+from beam_seed.labels.prompt import PROMPT_VERSION, Criteria, Prompt, build_prompt
 from beam_seed.records import Document
 
 # An endpoint that fails this many files in a row, each after all its retries, is down or refuses what we ask.
@@ -52,8 +52,10 @@ class _Effort:
 class ChatRater:
     """Rates files by asking an endpoint. For any number of threads of one process."""
 
-    def __init__(self, endpoint: Endpoint, key: str, prices: Prices, limits: Limits, cache: str, run: str):
+    def __init__(self, endpoint: Endpoint, key: str, prices: Prices, limits: Limits, cache: str, run: str, criteria: Mapping[str, str]):
+        """``criteria``: of pages, by category; empty where files are rated."""
         self._endpoint = endpoint
+        self._criteria = {category: Criteria(category, text) for category, text in criteria.items()}
         self._limits = limits
         self._client = ChatClient(endpoint, key, prices, limits.concurrency)
         self._cache = AnswerCache(cache)
@@ -104,10 +106,15 @@ class ChatRater:
         sha256 = hashlib.sha256(document.content.encode("utf-8", "surrogatepass")).hexdigest()
         endpoint = self._endpoint
         parameters = (endpoint.temperature, endpoint.max_answer_tokens, self._limits.max_characters)
-        return answer_key(sha256, document.language, PROMPT_VERSION, endpoint.model, *parameters)
+        criteria = self._criteria_of(document)
+        return answer_key(sha256, document.language, criteria.version if criteria else PROMPT_VERSION, endpoint.model, *parameters)
+
+    def _criteria_of(self, document: Document) -> Criteria | None:
+        """A page's category stands where a file's language does; of one that the table does not name, those of 'other'."""
+        return self._criteria.get(document.language, self._criteria["other"]) if self._criteria else None
 
     def _rate_one(self, document: Document, key: str) -> Opinion:
-        prompt = build_prompt(document.content, document.language, self._limits.max_characters)
+        prompt = build_prompt(document.content, document.language, self._limits.max_characters, self._criteria_of(document))
         kept = self._cache.find(key)
         if kept is not None:
             return _opinion(kept, prompt, _Effort())._replace(reused=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from beam_seed.labels.chat_rater import ChatRater, Limits
 from beam_seed.labels.cost import Prices
 from beam_seed.labels.keys import DEFAULT_KEY, check_variable, read_key
 from beam_seed.labels.opinion import Opinion, one_line
-from beam_seed.labels.prompt import PROMPT_VERSION
+from beam_seed.labels.prompt import PROMPT_VERSION, Criteria
 from beam_seed.quality.rubric import rate
 from beam_seed.records import Document
 
@@ -71,8 +72,16 @@ class Chat:
     api_key_env: str = DEFAULT_KEY  # name of the environment variable with the key
     api_key_secret: str = ""  # projects/.../secrets/.../versions/... of Secret Manager; goes before the variable
 
+    criteria: tuple[tuple[str, str], ...] = ()  # (category, what its pages are rated by), 'other' among them; none: files of code are rated
+
     name = "chat"
-    version = PROMPT_VERSION
+
+    @property
+    def version(self) -> str:
+        """Of the prompt: 12 hex digits that change with its wording."""
+        if not self.criteria:
+            return PROMPT_VERSION
+        return hashlib.blake2b("".join(Criteria(*each).version for each in self.criteria).encode(), digest_size=6).hexdigest()
 
     def __post_init__(self) -> None:
         url = urlsplit(self.endpoint)
@@ -91,6 +100,8 @@ class Chat:
         for field in ("temperature", "requests_per_minute", "retries", "price_in", "price_out", "max_cost"):
             if not getattr(self, field) >= 0:
                 raise ValueError(f"{field} is {getattr(self, field)}; expected 0 or a number above it")
+        if self.criteria and "other" not in dict(self.criteria):
+            raise ValueError(f"criteria are those of {sorted(dict(self.criteria))}; expected 'other' among them, for pages of no category")
         if self.max_cost and not (self.price_in and self.price_out):
             raise ValueError(f"max_cost is {self.max_cost} without prices; expected price_in and price_out, for a million tokens")
 
@@ -114,7 +125,7 @@ class Chat:
         )
         endpoint = Endpoint(self.endpoint, self.model, self.temperature, self.max_answer_tokens, self.timeout)
         key = read_key(self.api_key_env, self.api_key_secret)
-        return ChatRater(endpoint, key, Prices(self.price_in, self.price_out), limits, self.cache, run)
+        return ChatRater(endpoint, key, Prices(self.price_in, self.price_out), limits, self.cache, run, dict(self.criteria))
 
 
 Oracle = Rubric | Chat

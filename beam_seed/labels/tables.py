@@ -85,5 +85,11 @@ def read_documents(path: str, rows: Sequence[int] | None = None) -> Iterator[tup
         yield row, document_of(values)
 
 
+def read_pages(path: str) -> Iterator[tuple[int, Document]]:
+    """(row, document) of the pages of a table, their column ``category`` as their language: that is what they are judged by."""
+    for row, values in read_rows(path, (*Document._fields, "category")):
+        yield row, document_of(values | {"language": values["category"] or "other"})
+
+
 def _if_is(kind: type, value: Any, otherwise: Any) -> Any:
     return value if isinstance(value, kind) else otherwise

@@ -1,6 +1,6 @@
 """What an element's names say of it: navigation and other furniture, line numbers and buttons beside code, code without ``<pre>``.
 
-Names are the words of class and id. Furniture is a matter of names only as long as nothing contradicts: see ``extract.py`` for what keeps
+Names are the words of class and id. Furniture is a matter of names only as long as nothing contradicts: see ``walk.py`` for what keeps
 an element in spite of its name (code, a main heading).
 """
 
@@ -108,6 +108,11 @@ def is_furniture(name: str, attributes: dict[str, str]) -> bool:
     if "id" in attributes and name != "section" and not _SECTION.search(names):
         names = f"{names} {attributes['id']}"
     return bool(_FURNITURE.search(names) and not _CONTENT.search(names))
+
+
+def is_telling(identity: str) -> bool:
+    """Whether an element's id has a say in what ``is_furniture`` answers: a name counts by its parts, wherever it stands."""
+    return bool(_FURNITURE.search(identity) or _CONTENT.search(identity))
 
 
 def is_mark(attributes: dict[str, str]) -> bool:

@@ -91,11 +91,6 @@ def _target_mix(given: Any) -> dict[str, float]:
     return mix
 
 
-def criteria(category: str, path: str = "") -> str:
-    """What an oracle rates the pages of a category by, from the table at ``path``. Raises KeyError where there is no such category."""
-    return load_table(path).policies[category].criteria
-
-
 class Found(NamedTuple):
     """A page's category."""
 

@@ -104,19 +104,25 @@ def decide_shard(root: str, number: int, duplicates: Sequence[bytes], near_thres
     """Write a shard's ``verdicts/``, ``rejected/`` and ``failed/``; returns what it has in the corpus."""
     shard = _Shard(root, number, duplicates)
     documents = [document | {"language": measures["category"]} for document, measures in zip(shard.documents, shard.measures, strict=True)]
-    fates = [shard.early_fate(row, near_threshold) or _late_fate(shard, row, limits) for row in range(len(documents))]
+    fates = [
+        shard.early_fate(row, near_threshold) or category_fate(document["id"], shard.measures[row]["category"], shard.score(row), limits)
+        for row, document in enumerate(documents)
+    ]
     verdicts = [_verdict(shard, row, fate, limits) for row, fate in enumerate(fates)]
     table = pa.Table.from_pylist(verdicts, schema=VERDICTS)
     return write_verdicts(root, number, documents, [{VARIANT: fate} for fate in fates], table, (VARIANT,))
 
 
-def _late_fate(shard: _Shard, row: int, limits: Limits) -> dict[str, Any] | None:
-    category, score = shard.measures[row]["category"], shard.score(row)
+def category_fate(identity: str, category: str, score: float | None, limits: Limits) -> dict[str, Any] | None:
+    """What a page's category drops it for, its threshold first, then its sampling rate; None where the page is kept.
+
+    identity: id of the page. score: from 0 to 1; None where it has none, then no threshold applies.
+    """
     told = json.dumps({"category": category})
     threshold = limits.thresholds.get(category)
     if score is not None and threshold is not None and score < threshold:
         return rejection("quality", "low-quality", score, threshold, told)
-    drawn, rate = draw(shard.documents[row]["id"]), limits.rates[category]
+    drawn, rate = draw(identity), limits.rates[category]
     if drawn >= rate * RANGE:
         return rejection("sampling", "not-sampled", drawn / RANGE, float(rate), told)
     return None

@@ -1,9 +1,10 @@
-"""The records of web archives, from the response to the page."""
+"""The records of web archives, from the response to the page.
 
-from __future__ import annotations
+No ``from __future__ import annotations`` here, for the reason that :mod:`beam_seed.records` gives.
+"""
 
 import hashlib
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from beam_seed.records import Document, Failed, Rejected, document_id, reject
 
@@ -48,8 +49,8 @@ class Page(NamedTuple):
     size: int  # bytes of the content as UTF-8
     sha256: str  # of the content
     license: str  # ''
-    stars: int | None  # None
-    forks: int | None  # None
+    stars: Optional[int]  # noqa: UP045 (None)
+    forks: Optional[int]  # noqa: UP045 (None)
     created: str  # WARC-Date: of pages with one content, the first captured is kept
     language: str  # LANGUAGE
     url: str  # as the archive gives it

@@ -57,7 +57,7 @@ def _histogram(each: _Category) -> Histogram:
 
 
 _HEADER = (
-    *("Category", "Pages", "Before", "%", "Mean score", "One threshold", "Under one threshold, %"),
+    *("Category", "Pages", "Before", "%", "Mean", "One threshold", "One, %"),
     *("Threshold", "Dropped", "Rate", "Kept", "After", "After, %"),
 )
 _METERS = ("Before", "One threshold", "After")

@@ -17,6 +17,7 @@ from sample_input import python_source
 
 from beam_seed.quality.rubric import rate
 from beam_seed.trainer.labels import read_labels
+from beam_seed.web.categories import load_table
 from pipelines import cli, github
 
 REPOSITORY = Path(github.__file__).parents[1]
@@ -113,6 +114,24 @@ def test_a_chat_endpoint_with_faults_from_two_processes(tmp_path: Path, start_en
     assert len({row["id"] for row in rows(tmp_path / "out" / "labels")}) == 60
     assert KEY not in output
     assert no_key_in(tmp_path)
+
+
+def test_pages_are_rated_by_the_criteria_of_their_category(tmp_path: Path, start_endpoint, capsys: pytest.CaptureFixture[str]) -> None:
+    endpoint = start_endpoint()
+    pages = {"repo": ["h.example"] * 3, "path": ["a", "b", "c"], "content": ["How?", "How?", "Why?"], "category": ["qa", "forum", None]}
+    pq.write_table(pa.table(pages), tmp_path / "pages.parquet")
+    arguments = (f"--input={tmp_path / 'pages.parquet'}", f"--output={tmp_path / 'out'}", f"--endpoint={endpoint.url}", "--model=m")
+    assert run("label", *arguments, "--oracle=chat", "--criteria=default") == 0
+    assert len(rows(tmp_path / "out" / "labels")) == endpoint.stats()["requests"] == 3, "one text is judged anew in another category"
+    told = json.loads((tmp_path / "out" / "labels.json").read_text())["parameters"]
+    assert dict(told["criteria"]) == {name: policy.criteria for name, policy in load_table().policies.items()}
+    assert run("label", *arguments, "--oracle=chat", "--criteria=default") == 0
+    assert endpoint.stats()["requests"] == 3
+    assert "expected --oracle=chat with it" in usage_error(capsys, "label", *arguments, "--criteria=default")
+    assert "--criteria: " in usage_error(capsys, "label", *arguments, "--oracle=chat", "--criteria=nowhere.yaml")
+    table(tmp_path / "files.parquet", 2)
+    files = (f"--input={tmp_path / 'files.parquet'}", *arguments[1:], "--oracle=chat", "--criteria=default")
+    assert "lacks column 'category'" in usage_error(capsys, "label", *files)
 
 
 def test_a_run_that_is_killed_pays_again_only_for_what_was_in_flight(tmp_path: Path, start_endpoint) -> None:

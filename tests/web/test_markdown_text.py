@@ -27,6 +27,34 @@ def test_an_unclosed_fence_runs_to_the_end():
     assert without_code_blocks("a\n```\ncode\nmore").split() == ["a"]
 
 
+def _reference_without_blocks(markdown):
+    """Line by line, by the rules as CommonMark tells them."""
+    kept, fence = [], ""
+    for line in markdown.split("\n"):
+        if fence:
+            closing = re.fullmatch(rf"[ >\t]*({re.escape(fence[0])}+)[ \t]*", line)
+            if closing and len(closing[1]) >= len(fence):
+                fence = ""
+                kept.append("")
+            continue
+        opening = re.fullmatch(r"(?: {0,3}|(?:[ >*+-]|\d+[.)])*)(`{3,}|~{3,})[^`]*", line)
+        if opening:
+            fence = opening[1]
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+@given(st.lists(st.sampled_from([*"`~`~", "```", "~~~", "````", "\n", "\n", "\n", " ", "    ", "> ", "- ", "1. ", "x", "\t"])).map("".join))
+def test_code_blocks_against_a_reading_line_by_line(markdown):
+    assert without_code_blocks(markdown).split() == _reference_without_blocks(markdown).split()
+
+
+def test_many_fences_on_one_line_cost_no_square():
+    line = "``` ` " * 200_000  # minutes if each looked for the line's ends
+    assert without_code_blocks(f"{line}\n~~~\n{line}\n~~~") == f"{line}\n"
+
+
 @pytest.mark.parametrize(
     ("markdown", "expected"),
     [
