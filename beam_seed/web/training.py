@@ -90,7 +90,8 @@ def train(lines: Iterable[Line], settings: Settings) -> tuple[Any, bytes]:
         with source.open("w", encoding="utf-8") as file:
             # fastText reads in order and lowers its rate as it goes: one label after the other would be learnt unequally.
             for line in sorted(lines, key=lambda line: _order(line.text, settings.seed)):
-                file.write(f"{line.label} {line.text}\n")
+                # A page that says __label__other must not tell its own label; in prediction fastText passes over such words.
+                file.write(f"{line.label} {line.text.replace('__label__', ' ')}\n")
         model = fasttext.train_supervised(
             str(source),
             dim=settings.dimensions,
