@@ -33,7 +33,7 @@ class Options:
     output: str = opt.option(
         "", "Folder: sample/ (the files drawn) and sample.json (asked, available and taken by language).", kind="write"
     )
-    allocation: str = opt.option("", f"Files of each language: {', '.join(presets())}, or a YAML or JSON file.", kind="read")
+    allocation: str = opt.option("", f"Files of each language: {', '.join(presets())}, or a YAML or JSON file.")
     per_language: int = opt.option(0, "Files of every language there is, instead of an allocation.", check=opt.not_negative)
     per_project: int = opt.option(0, "Files of one project in one language at most; 0 means any number.", check=opt.not_negative)
     seed: int = opt.option(0, "Decides which files are drawn.")

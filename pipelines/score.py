@@ -38,7 +38,7 @@ class Options:
         [], "Parquet files, globs or folders with columns repo, path, content (and language, else it is detected).", kind="read"
     )
     output: str = opt.option("", "Folder: kept/ (rows with their quality), dropped/ (what went, and why), scores.json.", kind="write")
-    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="read")
+    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="folder")
     drop_lowest: float = opt.option(0.10, "Share of the files with the lowest quality that is dropped.", check=opt.share)
     drop_by: str = opt.option("files", "What the share is a share of.", choices=("files", "bytes"))
     drop_per: str = opt.option("all", "Whether the share holds over all files or within each language.", choices=("all", "language"))
