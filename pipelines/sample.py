@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "sample.json", "sample/*.parquet")
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, quotas, files), beam_arguments, options.workers)
-    if not status:
+    if not status and not launch.only_stages(beam_arguments):
         print(f"sample: {storage.join(options.output, 'sample')}")
     return status
 

@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "scores.json", "kept/*.parquet", "dropped/*.parquet")
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, package), beam_arguments, options.workers)
-    if not status:
+    if not status and not launch.only_stages(beam_arguments):
         counts = storage.read_json(storage.join(options.output, "scores.json"))["counts"]
         print(f"kept {counts['kept_files']:,} of {counts['read_files']:,} files: {storage.join(options.output, 'kept')}")
     return status

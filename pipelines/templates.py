@@ -1,7 +1,7 @@
 """Dataflow Flex Templates of the jobs: their metadata, their specs and the table of their parameters, all from the options dataclasses.
 
-``python -m pipelines.templates`` writes ``templates/*/metadata.json`` and ``docs/parameters.md``; with ``--job`` and ``--image`` it prints the
-spec that a launch reads from Cloud Storage.
+``python -m pipelines.templates`` writes ``templates/*/metadata.json`` and ``docs/parameters.md``; with ``--job`` and ``--image`` it
+prints the spec that a launch reads from Cloud Storage.
 """
 
 from __future__ import annotations
@@ -115,12 +115,20 @@ def parameters_page() -> str:
     lines = [
         "# Parameters of the launchable jobs",
         "",
-        "Made by `make templates` from the options of `pipelines/*.py`; a test keeps it in step. As flags they are written `--drop-lowest=0.2` or",
-        "`--drop_lowest=0.2`, as template parameters `drop_lowest=0.2`. Lists are separated by commas. An empty value means the default.",
+        "Made by `make templates` from the options of `pipelines/*.py`; a test keeps it in step. As flags they are written",
+        "`--drop-lowest=0.2` or `--drop_lowest=0.2`, as template parameters `drop_lowest=0.2`. Lists are separated by commas. An empty value means the default.",
         f"Flags that are for local runs only, and no template parameters: {', '.join(f'`--{name}`' for name in LOCAL)}.",
     ]
     for job in LAUNCHABLE:
-        lines += ["", f"## {job}", "", metadata(job)["description"], "", "| parameter | type | default | what it is |", "| --- | --- | --- | --- |"]
+        lines += [
+            "",
+            f"## {job}",
+            "",
+            metadata(job)["description"],
+            "",
+            "| parameter | type | default | what it is |",
+            "| --- | --- | --- | --- |",
+        ]
         lines += [_row(field, annotation) for field, annotation in declared(job)]
     return "\n".join(lines) + "\n"
 
@@ -128,7 +136,9 @@ def parameters_page() -> str:
 def _row(field: dataclasses.Field[Any], annotation: Any) -> str:
     told = parameter(field, annotation)
     default = f"`{told['defaultValue']}`" if "defaultValue" in told else "" if told["isOptional"] else "required"
-    kind = " or ".join(f"`{choice}`" for choice in field.metadata["choices"]) or told["paramType"].lower().replace("gcs_", "").replace("_", " ")
+    kind = " or ".join(f"`{choice}`" for choice in field.metadata["choices"]) or told["paramType"].lower().replace("gcs_", "").replace(
+        "_", " "
+    )
     return f"| `{field.name}` | {kind} | {default} | {told['helpText']} |".replace("|  |", "| |")
 
 

@@ -22,7 +22,7 @@ def strict(message: Any, text: str) -> Any:
 
 
 class FakeDataflow:
-    """A service whose jobs are done at once. ``jobs`` and ``launches``: the bodies that it took, ``refused``: what it did not take, and why."""
+    """A service whose jobs are done at once. ``jobs``, ``launches``: the bodies it took; ``refused``: why it took others not."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}

@@ -21,7 +21,17 @@ IMAGE = "region-docker.pkg.dev/project/repository/beam-seed:1-github"
 DISCOVERY = Path(googleapiclient.__file__).parent / "discovery_cache" / "documents" / "dataflow.v1b3.json"
 
 # Options of the launcher and of the service: a parameter of such a name breaks the launch.
-TAKEN = {"project", "region", "job_name", "runner", "template_location", "staging_location", "temp_location", "sdk_container_image", "labels"}
+TAKEN = {
+    "project",
+    "region",
+    "job_name",
+    "runner",
+    "template_location",
+    "staging_location",
+    "temp_location",
+    "sdk_container_image",
+    "labels",
+}
 
 each_job = pytest.mark.parametrize("job", templates.LAUNCHABLE)
 
@@ -46,7 +56,9 @@ def faults(value: Any, schema: dict[str, Any], where: str = "$") -> list[str]:
         return []
     known = schema["properties"]
     found = [f"{where}: unknown field {name!r}" for name in value if name not in known]
-    found += [f"{where}: no {name!r}" for name, told in known.items() if told.get("description", "").startswith("Required.") and name not in value]
+    found += [
+        f"{where}: no {name!r}" for name, told in known.items() if told.get("description", "").startswith("Required.") and name not in value
+    ]
     return found + [fault for name in value if name in known for fault in faults(value[name], known[name], f"{where}.{name}")]
 
 
