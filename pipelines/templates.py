@@ -21,10 +21,14 @@ from pipelines.cli import COMMANDS
 
 PROG = "python -m pipelines.templates"
 
-LAUNCHABLE = ("github", "commits", "dedup", "sample", "label", "score")
-"""Commands that are Beam jobs, each a module with ``Options`` and ``main``. A new job is one name here, then ``make templates``."""
+_DATA = ("input", "output")
 
-REQUIRED = ("input", "output")  # a job that runs nowhere but on a service cannot do without them
+LAUNCHABLE = {"github": _DATA, "commits": _DATA, "dedup": _DATA, "sample": _DATA, "label": _DATA, "score": _DATA}
+"""Commands that are Beam jobs, each a module with ``Options`` and ``main``, and the options that a launch cannot do without.
+
+A new job is one entry here, then ``make templates``.
+"""
+
 LOCAL = ("demo", "workers")  # mean something on the machine of a local run only
 
 # The service checks these as POSIX extended expressions: no \d, no look-around.
@@ -43,13 +47,13 @@ def options_of(job: str) -> type[Any]:
     return options
 
 
-def declared(job: str) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
-    """The fields of a job's options that are template parameters, each with its type."""
+def declared(job: str) -> Iterator[tuple[dataclasses.Field[Any], Any, bool]]:
+    """The fields of a job's options that are template parameters, each with its type and whether it is required."""
     options = options_of(job)
     types = typing.get_type_hints(options)
     for field in dataclasses.fields(options):
         if "help" in field.metadata and field.name not in LOCAL:
-            yield field, types[field.name]
+            yield field, types[field.name], field.name in LAUNCHABLE[job]
 
 
 def default_of(field: dataclasses.Field[Any]) -> str:
@@ -64,14 +68,14 @@ def _help(field: dataclasses.Field[Any], annotation: Any) -> str:
     return told.replace("; repeatable.", ".") + " Several are separated by commas." if annotation == list[str] else told
 
 
-def parameter(field: dataclasses.Field[Any], annotation: Any) -> dict[str, Any]:
+def parameter(field: dataclasses.Field[Any], annotation: Any, required: bool) -> dict[str, Any]:
     """A ``ParameterMetadata`` of the Dataflow API, in its JSON form."""
     choices, kind = field.metadata["choices"], field.metadata["kind"]
     told: dict[str, Any] = {
         "name": field.name,
         "label": field.name.replace("_", " ").capitalize(),
         "helpText": _help(field, annotation),
-        "isOptional": field.name not in REQUIRED,
+        "isOptional": not required,
     }
     if choices:
         told |= {"paramType": "ENUM", "enumOptions": [{"value": choice} for choice in choices], "regexes": [f"^({'|'.join(choices)})$"]}
@@ -92,7 +96,7 @@ def metadata(job: str) -> dict[str, Any]:
         "name": f"beam-seed {job}",
         "description": (options_of(job).__doc__ or "").strip(),
         "streaming": False,
-        "parameters": [parameter(field, annotation) for field, annotation in declared(job)],
+        "parameters": [parameter(*each) for each in declared(job)],
     }
 
 
@@ -116,7 +120,8 @@ def parameters_page() -> str:
         "# Parameters of the launchable jobs",
         "",
         "Made by `make templates` from the options of `pipelines/*.py`; a test keeps it in step. As flags they are written",
-        "`--drop-lowest=0.2` or `--drop_lowest=0.2`, as template parameters `drop_lowest=0.2`. Lists are separated by commas. An empty value means the default.",
+        "`--drop-lowest=0.2` or `--drop_lowest=0.2`, as template parameters `drop_lowest=0.2`. Lists are separated by commas. An empty",
+        "value means the default.",
         f"Flags that are for local runs only, and no template parameters: {', '.join(f'`--{name}`' for name in LOCAL)}.",
     ]
     for job in LAUNCHABLE:
@@ -129,12 +134,11 @@ def parameters_page() -> str:
             "| parameter | type | default | what it is |",
             "| --- | --- | --- | --- |",
         ]
-        lines += [_row(field, annotation) for field, annotation in declared(job)]
+        lines += [_row(field, parameter(field, *rest)) for field, *rest in declared(job)]
     return "\n".join(lines) + "\n"
 
 
-def _row(field: dataclasses.Field[Any], annotation: Any) -> str:
-    told = parameter(field, annotation)
+def _row(field: dataclasses.Field[Any], told: dict[str, Any]) -> str:
     default = f"`{told['defaultValue']}`" if "defaultValue" in told else "" if told["isOptional"] else "required"
     kind = " or ".join(f"`{choice}`" for choice in field.metadata["choices"]) or told["paramType"].lower().replace("gcs_", "").replace(
         "_", " "
@@ -152,7 +156,7 @@ def generated() -> dict[str, str]:
 class Options:
     """Write the templates' metadata and the table of parameters, or print the spec of one template."""
 
-    job: str = opt.option("", "Print the spec of this job instead of writing files.", choices=LAUNCHABLE)
+    job: str = opt.option("", "Print the spec of this job instead of writing files.", choices=tuple(LAUNCHABLE))
     image: str = opt.option("", "Image of launcher and workers, with its tag or digest; with --job.")
 
 

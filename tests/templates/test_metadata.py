@@ -122,7 +122,7 @@ def test_every_parameter_is_a_flag_of_the_job(job):
 @each_job
 def test_defaults_are_those_of_the_job(job):
     parameters = templates.metadata(job)["parameters"]
-    assert {parameter["name"] for parameter in parameters if not parameter["isOptional"]} == {"input", "output"}
+    assert {parameter["name"] for parameter in parameters if not parameter["isOptional"]} == set(templates.LAUNCHABLE[job])
     given = [f"--{parameter['name']}={parameter.get('defaultValue', '')}" for parameter in parameters]
     assert opt.parse(templates.options_of(job), given, job)[0] == templates.options_of(job)()
     for parameter in parameters:
