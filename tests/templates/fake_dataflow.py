@@ -21,6 +21,10 @@ def strict(message: Any, text: str) -> Any:
     return message.from_json(text, ignore_unknown_fields=False)
 
 
+class NameTakenError(Exception):
+    """There is an active job of that name."""
+
+
 class FakeDataflow:
     """A service whose jobs are done at once. ``jobs``, ``launches``: the bodies it took; ``refused``: why it took others not."""
 
@@ -28,6 +32,7 @@ class FakeDataflow:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.launches: list[dict[str, Any]] = []
         self.refused: list[str] = []
+        self.active: set[str] = set()  # names of jobs that still run: no second one of that name is taken
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -43,6 +48,8 @@ class FakeDataflow:
     def launch(self, body: str) -> dict[str, Any]:
         strict(dataflow.LaunchFlexTemplateRequest, body)
         self.launches.append(json.loads(body))
+        if self.launches[-1]["launchParameter"]["jobName"] in self.active:
+            raise NameTakenError(self.launches.pop()["launchParameter"]["jobName"])
         return {"job": self._add({"name": self.launches[-1]["launchParameter"]["jobName"], "type": "JOB_TYPE_BATCH"})}
 
     def _add(self, job: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +76,8 @@ class FakeDataflow:
                         self.answer({"access_token": "token", "expires_in": 3600, "token_type": "Bearer"})
                     else:
                         self.answer({"error": {"code": 404, "message": path}}, 404)
+                except NameTakenError as error:
+                    self.answer({"error": {"code": 409, "message": f"There is already an active job named {error}", "status": "ALREADY_EXISTS"}}, 409)
                 except json_format.ParseError as error:
                     fake.refused.append(str(error))
                     self.answer({"error": {"code": 400, "message": str(error)}}, 400)
