@@ -34,6 +34,7 @@ image() {
 python_image() {
     cp -a "$rootfs/." "$1"
     cp -a "$prefix/bin" "$prefix/lib" "$1/usr/local/"
+    sed -i "1s|^#!$prefix/|#!/usr/local/|" "$1"/usr/local/bin/pip*
     # Of the installation only Python itself and pip: what is installed must come from the lock.
     find "$1"/usr/local/lib/python3.*/site-packages -mindepth 1 -maxdepth 1 ! -name 'pip*' ! -name 'setuptools*' ! -name '_distutils_hack' \
         ! -name 'distutils-precedence.pth' -exec rm -r {} +

@@ -1,8 +1,8 @@
-"""Incremental curation on Managed Airflow (Cloud Composer): repositories, histories and web in parallel, then training shards, then a hand-over.
+"""Incremental curation on Cloud Composer: repositories, histories and web in parallel, then training shards, then a hand-over.
 
 Every run writes below ``gs://BUCKET/curation/DAY``, by its logical date and nothing else, and gives each job a name by job and day. So a
-task that is tried again goes on in the folder that it left, where finished stages are reused, and two tries never write at once: the service
-refuses a second job of a name while the first still runs. What earlier days took is not taken again (``--against``).
+task that is tried again goes on in the folder that it left, where finished stages are reused, and two tries never write at once: the
+service refuses a second job of a name while the first still runs. What earlier days took is not taken again (``--against``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ PARAMS = {
     "project": Param("my-project", type="string", minLength=6, description="Project of the jobs."),
     "region": Param("us-central1", type="string", pattern="^[a-z]+-[a-z]+[0-9]+$"),
     "bucket": Param("my-bucket", type="string", pattern="^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", description="Bucket of specs and data."),
-    "version": Param("latest", type="string", pattern="^[A-Za-z0-9_.-]+$", description="Version of the specs that templates/build.sh wrote."),
+    "version": Param(
+        "latest", type="string", pattern="^[A-Za-z0-9_.-]+$", description="Version of the specs that templates/build.sh wrote."
+    ),
     "repositories": Param("gs://my-bucket/input/repositories/*", type="string", pattern=_GS),
     "histories": Param("gs://my-bucket/input/histories/*.bundle", type="string", pattern=_GS),
     "archives": Param("gs://my-bucket/input/web/*.warc.gz", type="string", pattern=_GS),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
@@ -19,7 +19,7 @@ from google.cloud.dataflow_v1beta3 import GetJobRequest, JobsV1Beta3Client
 
 
 def run(dag: Any, date: str, conf: dict[str, Any]) -> dict[str, Any]:
-    ended = dag.test(logical_date=datetime.fromisoformat(date).replace(tzinfo=timezone.utc), run_conf=conf)
+    ended = dag.test(logical_date=datetime.fromisoformat(date).replace(tzinfo=UTC), run_conf=conf)
     return {"state": str(ended.state), "tasks": {each.task_id: str(each.state) for each in ended.get_task_instances()}}
 
 

@@ -77,7 +77,10 @@ class FakeDataflow:
                     else:
                         self.answer({"error": {"code": 404, "message": path}}, 404)
                 except NameTakenError as error:
-                    self.answer({"error": {"code": 409, "message": f"There is already an active job named {error}", "status": "ALREADY_EXISTS"}}, 409)
+                    self.answer(
+                        {"error": {"code": 409, "message": f"There is already an active job named {error}", "status": "ALREADY_EXISTS"}},
+                        409,
+                    )
                 except json_format.ParseError as error:
                     fake.refused.append(str(error))
                     self.answer({"error": {"code": 400, "message": str(error)}}, 400)
