@@ -39,6 +39,7 @@ python_image() {
     find "$1"/usr/local/lib/python3.*/site-packages -mindepth 1 -maxdepth 1 ! -name 'pip*' ! -name 'setuptools*' ! -name '_distutils_hack' \
         ! -name 'distutils-precedence.pth' -exec rm -r {} +
     rm -rf "$1"/usr/local/lib/python3.*/test "$1"/usr/local/lib/python3.*/config-3.* "$1"/usr/local/lib/lib*.a
+    chroot "$1" ldconfig
     install -D "$(realpath /etc/ssl/certs/ca-certificates.crt)" "$1/etc/ssl/certs/ca-certificates.crt"
 }
 
