@@ -2,12 +2,13 @@
 
 Beam may hand a decoded record back as a look-alike tuple of another class (its schema ids are made per process),
 so code reads fields and calls module functions; it never asks ``isinstance(document, Document)``.
+
+No ``from __future__ import annotations`` here: Beam reads the types of the fields, and takes a type that is a string for
+"anything" (which makes the coder not deterministic); it does not know ``int | None`` either.
 """
 
-from __future__ import annotations
-
 import hashlib
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 
 class Document(NamedTuple):
@@ -22,8 +23,8 @@ class Document(NamedTuple):
     size: int  # bytes of the content as UTF-8
     sha256: str  # 64 hex digits, of the content as UTF-8
     license: str  # SPDX expression or name as the source gives it; '' = unknown
-    stars: int | None  # None = unknown
-    forks: int | None
+    stars: Optional[int]  # noqa: UP045 (None = unknown)
+    forks: Optional[int]  # noqa: UP045
     created: str  # ISO 8601 date of the repository's creation; '' = unknown
     language: str  # linguist's name; '' before detection
 
@@ -39,8 +40,8 @@ class Rejected(NamedTuple):
     language: str  # '' where not (yet) known
     stage: str  # the step, e.g. 'read', 'language', 'rules', 'near_dedup'
     rule: str  # e.g. 'binary', 'near-duplicate'
-    measured: float | None  # None where the rule measures nothing
-    limit: float | None
+    measured: Optional[float]  # noqa: UP045 (None where the rule measures nothing)
+    limit: Optional[float]  # noqa: UP045
     evidence: str  # JSON object; '{}' where there is nothing more to say
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,9 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 _RAW = CompressionTypes.UNCOMPRESSED  # we unpack ourselves, with limits; Beam must not guess from the file's name
+
+
+_CHUNK = 1 << 20  # bytes that are read at once
 
 
 class FileInfo(NamedTuple):
@@ -75,6 +79,16 @@ def open_write(path: str) -> Iterator[BinaryIO]:
         raise
 
 
+def digest(path: str) -> tuple[int, str]:
+    """Bytes of a file and their SHA-256 as hex."""
+    size, found = 0, hashlib.sha256()
+    with open_read(path) as file:
+        while chunk := file.read(_CHUNK):
+            size += len(chunk)
+            found.update(chunk)
+    return size, found.hexdigest()
+
+
 def write_json(path: str, value: Any) -> None:
     """Write ``value`` as sorted, indented JSON, atomically."""
     with open_write(path) as out:
@@ -84,6 +98,15 @@ def write_json(path: str, value: Any) -> None:
 def read_json(path: str) -> Any:
     with open_read(path) as file:
         return json.loads(file.read())
+
+
+def move(path: str, target: str) -> None:
+    """Put a file in the place of ``target``, whether there is one or not; both are on one file system."""
+    if is_local(path):
+        os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+        os.replace(path, target)
+    else:
+        FileSystems.rename([path], [target])
 
 
 def delete_tree(path: str) -> None:

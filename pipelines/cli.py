@@ -11,12 +11,21 @@ COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
     "commits": ("pipelines.commits", "histories of git repositories to code changes with their context"),
     "dedup": ("pipelines.dedup", "a Parquet table of documents to its survivors, exactly and by verified MinHash"),
+    "decontaminate": ("pipelines.decontaminate", "Parquet tables to their rows that share no n-gram of words with a benchmark"),
     "sample": ("pipelines.sample", "so many files of each language, drawn from a corpus, for an oracle to label"),
     "label": ("pipelines.label", "an oracle rates the files of a sample: a large model behind an endpoint, or the rubric"),
     "score": ("pipelines.score", "Parquet tables of files to their rows with quality, without the lowest"),
+    "web": ("pipelines.web", "web archives to a corpus of code-related pages"),
+    "train-relevance": ("pipelines.train_relevance", "pages to the fastText model that recalls code-related ones"),
+    "train-categories": ("pipelines.train_categories", "pages to the fastText model that tells their form and function"),
     "evaluate": ("pipelines.evaluate", "how well a scorer agrees with an oracle, as a page and as JSON"),
     "distill": ("pipelines.distill", "an oracle's judgement into a scorer: sample, label, train, evaluate, score"),
-    "why": ("pipelines.why", "the whole story of one file of a finished run"),
+    "train-tokenizer": ("pipelines.train_tokenizer", "a byte-level BPE tokenizer with our special tokens, from a sample of a corpus"),
+    "shards": ("pipelines.shards", "corpora mixed, tokenised, packed and shuffled into training shards"),
+    "remove": ("pipelines.remove", "repositories, files or owners taken out of finished shards, for good"),
+    "long-context": ("pipelines.long_context", "repositories in the order of their dependencies, and long files, as documents to train on"),
+    "estimate": ("pipelines.estimate", "time and cost of a run over more, from runs over samples"),
+    "why": ("pipelines.why", "the whole story of one document of a finished run"),
 }
 
 

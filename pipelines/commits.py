@@ -18,18 +18,23 @@ from beam_seed.commits.filters import RepositoryRules, Rules
 from beam_seed.commits.ranges import Reading
 from beam_seed.commits.repository import list_histories
 from beam_seed.commits.sample_format import Budget
+from beam_seed.commits.tokens import token_counter
 from beam_seed.curation.assemble import Part
+from beam_seed.curation.contamination import overlap_sections
 from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.summary import Run
 from beam_seed.curation.transforms import AssembleCorpora
+from beam_seed.decontamination.benchmarks import find_benchmarks, fingerprint
+from beam_seed.decontamination.index import Limits as NgramLimits
+from beam_seed.decontamination.judge import index_of, make_judge
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality.package import open_package
 from beam_seed.sources.metadata import load_metadata
 from beam_seed.sources.units import fingerprint as listing_fingerprint
 from pipelines import stages
-from pipelines.stages import REPORT, Program, Stage, add_stages, duplicates_stage, file_digest, told_as, told_options
+from pipelines.stages import REPORT, Program, Stage, add_stages, duplicates_stage, file_digest, told_as, told_options, with_steps
 
 STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", REPORT)
 
@@ -52,6 +57,9 @@ class Options:
     tokens: int = opt.option(32_768, "Tokens of a sample, its context included.", check=opt.positive)
     tokenizer: str = opt.option("", "A tokenizer.json to count tokens with; without it they are estimated.", kind="read")
     against: list[str] = opt.option([], "Output folders of earlier runs: what they have is not taken again; repeatable.", kind="folder")
+    benchmarks: list[str] = opt.option(
+        [], "Benchmarks whose 10-grams of words no sample may have: PATH or PATH:field+field; repeatable.", kind="read"
+    )
     near_threshold: float = opt.option(0.7, "Jaccard similarity from which a change is a near-duplicate.", check=opt.proper_share)
     scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="folder")
     score: bool = opt.option(True, "Score the quality of the changed files.")
@@ -70,7 +78,9 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``."""
     lsh = (*optimal_bands(options.near_threshold, NUM_PERM), options.near_threshold)
     model = open_package(options.scorer).fingerprint if options.score else ""
-    run = Run(COMMITS, options.output, sorted(options.input), told_options(options), lsh, {"scorer": model})
+    sections = partial(overlap_sections, benchmarks=options.benchmarks)
+    job = with_steps(COMMITS, options.benchmarks)
+    run = Run(job, options.output, sorted(options.input), told_options(options), lsh, {"scorer": model}, sections)
     add_stages(pipeline, _stages(pipeline, options, model), run, _listing(options), options.until, "documents", "scores")
 
 
@@ -83,6 +93,7 @@ def _reading(options: Options) -> Reading:
 def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, Stage]:
     root, bands, reading = options.output, optimal_bands(options.near_threshold, NUM_PERM), _reading(options)
     limits = Limits(options.near_threshold, options.drop_lowest)
+    judges = [partial(make_judge, options.benchmarks, NgramLimits(common=0))] if options.benchmarks else []
 
     def documents(_: Mapping[str, Any]) -> Any:
         reader = steps.ReadHistories(root, options.metadata, reading, options.tokenizer, options.shard_bytes)
@@ -106,8 +117,8 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
         ),
         "measures": Stage(
             ("measures/*", "repositories/*"),
-            {"bands": bands},
-            lambda built: shards(built) | "Measure samples" >> steps.MeasureSamples(root, bands),
+            {"bands": bands, "benchmarks": fingerprint(find_benchmarks(options.benchmarks))},
+            lambda built: shards(built) | "Measure samples" >> steps.MeasureSamples(root, bands, judges),
             decode=lambda item: Shard(**item),
         ),
         "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
@@ -149,11 +160,13 @@ def check(options: Options) -> None:
     if not options.input:
         raise opt.UsageError(COMMITS.prog, "argument --input: none given; expected git repositories, or folders of them")
     stages.check_earlier_runs(COMMITS, options.against, options.output, optimal_bands(options.near_threshold, NUM_PERM))
+    with told_as(COMMITS, "--benchmarks"):
+        index_of(options.benchmarks, NgramLimits())
     with told_as(COMMITS, "--metadata"):
         if options.metadata:
             load_metadata(options.metadata)
     with told_as(COMMITS, "--tokenizer"):
-        steps.token_counter(options.tokenizer)
+        token_counter(options.tokenizer)
     with told_as(COMMITS, "--scorer"):
         if options.score:
             open_package(options.scorer)

@@ -16,11 +16,15 @@ from beam_seed import options as opt
 from beam_seed import storage
 from beam_seed.curation import transforms as steps
 from beam_seed.curation.assemble import Part, code_rows
+from beam_seed.curation.contamination import overlap_sections, shard_texts
 from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept, Rule
 from beam_seed.curation.job import GITHUB
 from beam_seed.curation.score_transforms import ScoreSurvivors
 from beam_seed.curation.summary import Run
+from beam_seed.decontamination.index import Limits
+from beam_seed.decontamination.judge import index_of
+from beam_seed.decontamination.transforms import IndexBenchmarks, KeyedBytes
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -39,15 +43,17 @@ from pipelines.stages import (
     Stage,
     add_stages,
     check_earlier_runs,
+    contamination_stage,
     decode_bucket,
     duplicates_stage,
     encode_bucket,
     file_digest,
     told_as,
     told_options,
+    with_steps,
 )
 
-STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", REPORT)
+STAGES = ("documents", "measures", "duplicates", "scores", "contamination", "verdicts", "corpora", REPORT)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,11 @@ class Options:
     columns: str = opt.option("", "Column map of tables, such as content=text,repo=project; The Stack's names need none.")
     against: list[str] = opt.option(
         [], "Output folders of earlier runs: what their deduplication kept is not taken again; repeatable.", kind="folder"
+    )
+    benchmarks: list[str] = opt.option(
+        [],
+        "Benchmarks whose 10-grams of words no file may have: PATH or PATH:field+field; repeatable.",
+        kind="read",
     )
     near_threshold: float = opt.option(
         0.7, "Jaccard similarity from which a file or repository is a near-duplicate.", check=opt.proper_share
@@ -88,7 +99,9 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``."""
     lsh = (*optimal_bands(options.near_threshold, NUM_PERM), options.near_threshold)
     model = open_package(options.scorer).fingerprint if options.score else ""
-    run = Run(GITHUB, options.output, sorted(patterns_of(options)), told_options(options), lsh, {"scorer": model})
+    sections = partial(overlap_sections, benchmarks=options.benchmarks)
+    job = with_steps(GITHUB, options.benchmarks)
+    run = Run(job, options.output, sorted(patterns_of(options)), told_options(options), lsh, {"scorer": model}, sections)
     add_stages(pipeline, _stages(pipeline, options, model), run, listing(options), options.until, "documents", "scores")
 
 
@@ -99,6 +112,8 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
     read, rules = ReadLimits(), RuleLimits()
     rule = Rule(options.near_threshold, options.drop_lowest, options.drop_by, options.drop_per)
     patterns = patterns_of(options)
+    contamination = _contamination(pipeline, options)
+    nothing = pipeline | "No contamination" >> beam.Create([], reshuffle=False).with_output_types(KeyedBytes)
 
     def documents(_: Mapping[str, Any]) -> Any:
         reader = steps.ReadRepositories(root, _lister(options), options.metadata, options.columns, read, options.shard_bytes)
@@ -136,10 +151,14 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
             ),
             decode=lambda item: Shard(**item),
         ),
+        **contamination,
         "verdicts": Stage(
             ("verdicts/*", "rejected/verdict-*", "failed/verdict-*", "_work/tally/verdict-*"),
             {"rule": rule},
-            lambda built: built["scores"] | "Decide verdicts" >> steps.DecideVerdicts(root, rule, built["duplicates"]),
+            lambda built: (
+                built["scores"]
+                | "Decide verdicts" >> steps.DecideVerdicts(root, rule, built["duplicates"], built.get("contamination", nothing))
+            ),
             decode=lambda item: Kept(**item),
         ),
         "corpora": Stage(
@@ -152,6 +171,15 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
             decode=lambda item: Part(**item),
         ),
     }
+
+
+def _contamination(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
+    """The stage that benchmarks add."""
+    if not options.benchmarks:
+        return {}
+    index = pipeline | "Index benchmarks" >> IndexBenchmarks(options.benchmarks)
+    texts = partial(shard_texts, root=options.output)
+    return {"contamination": contamination_stage(options.output, options.benchmarks, Limits(), index, texts, "scores")}
 
 
 def patterns_of(options: Options) -> list[str]:
@@ -188,6 +216,10 @@ def check(options: Options) -> None:
     if bool(options.input) == options.demo:
         raise opt.UsageError(GITHUB.prog, "argument --input: expected one or more, or --demo instead, and not both")
     check_earlier_runs(GITHUB, options.against, options.output, optimal_bands(options.near_threshold, NUM_PERM))
+    if options.until == "contamination" and not options.benchmarks:
+        raise opt.UsageError(GITHUB.prog, "argument --until: without --benchmarks there is no stage contamination; expected another stage")
+    with told_as(GITHUB, "--benchmarks"):
+        index_of(options.benchmarks, Limits())
     with told_as(GITHUB, "--columns"):
         columns = ColumnMap.parse(options.columns)
     with told_as(GITHUB, "--metadata"):

@@ -11,8 +11,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
@@ -20,17 +20,24 @@ import apache_beam as beam
 from beam_seed import __version__, storage
 from beam_seed import options as opt
 from beam_seed.curation import publish
-from beam_seed.curation.datasets import Shard, read_table, shard_path
+from beam_seed.curation.datasets import Shard, read_table, shard_path, write_table
 from beam_seed.curation.duplicate_transforms import FindDuplicates
 from beam_seed.curation.duplicates import Place
 from beam_seed.curation.read import Bucket
 from beam_seed.curation.summary import Run
 from beam_seed.curation.summary_transforms import SummariseRun
+from beam_seed.decontamination.benchmarks import find_benchmarks, fingerprint
+from beam_seed.decontamination.index import Limits
+from beam_seed.decontamination.judge import STAGE as DECONTAMINATION
+from beam_seed.decontamination.judge import Texts
+from beam_seed.decontamination.transforms import FindContamination
 from beam_seed.near_dedup.lsh import Bands
-from beam_seed.packing import pack_table
+from beam_seed.packing import pack_table, unpack_table
 from beam_seed.report.job import Job
 from pipelines import launch
 from pipelines.progress import Watch
+
+ShardTexts = Callable[[Shard], tuple[int, Iterable[Texts]]]
 
 REPORT = "report"  # the last stage of every job; it leaves no record, so every run writes its report anew
 
@@ -128,6 +135,31 @@ def duplicates_stage(
     )
 
 
+def contamination_stage(root: str, benchmarks: Sequence[str], limits: Limits, index: Any, texts: ShardTexts, before: str) -> Stage:
+    """The stage ``contamination`` of a job whose stage ``before`` leaves Shards: what shares n-grams with benchmarks.
+
+    Its items are (shard number, packed CONTAMINATED), a multimap side input of the stages after it. index: what IndexBenchmarks gives.
+    """
+    find = FindContamination(texts, limits, index)
+    return Stage(
+        ("contamination/*",),
+        {"benchmarks": fingerprint(find_benchmarks(benchmarks)), "limits": asdict(limits)},
+        lambda built: built[before] | "Find contamination" >> find | "Write contamination" >> beam.Map(_write_contamination, root),
+        lambda item: {"number": item[0]},
+        lambda item: (item["number"], pack_table(read_table(shard_path(root, "contamination", item["number"])))),
+    )
+
+
+def _write_contamination(found: tuple[int, bytes], root: str) -> tuple[int, bytes]:
+    write_table(shard_path(root, "contamination", found[0]), unpack_table(found[1]))
+    return found
+
+
+def with_steps(job: Job, benchmarks: Sequence[str]) -> Job:
+    """``job`` as it is run: without benchmarks, nothing passes a decontamination, and no report must say so."""
+    return job if benchmarks else replace(job, funnel=tuple(step for step in job.funnel if step != DECONTAMINATION))
+
+
 def _place(shard: Shard, root: str) -> Place:
     return Place(root, 0, shard.number, shard_path(root, "documents", shard.number))
 
@@ -196,7 +228,8 @@ def main(program: Program, argv: Sequence[str] | None = None) -> int:
     check_output(job, options.output)
     program.check(options)
     with launch.alone(job.prog, options.output), Watch(options.output, program.watched):
-        publish.write_job(options.output, job)
+        # Only some jobs look for benchmarks.
+        publish.write_job(options.output, with_steps(job, getattr(options, "benchmarks", ())))
         status = launch.run(job.prog, lambda pipeline: program.build(pipeline, options), beam_arguments, options.workers)
     if status:
         print(f"{job.prog}: finished stages are kept; the same command goes on from there", file=sys.stderr)

@@ -11,30 +11,30 @@ from beam_seed.options import UsageError
 from beam_seed.storage import FileInfo
 
 
-def find_tables(prog: str, patterns: Sequence[str], needed: Sequence[str]) -> list[FileInfo]:
+def find_tables(prog: str, patterns: Sequence[str], needed: Sequence[str], flag: str = "--input") -> list[FileInfo]:
     """The Parquet files that are named, match a glob, or lie in a folder (or in its ``sample/``), sorted by path.
 
-    Raises UsageError where a pattern matches none, where one cannot be read or lacks a column.
+    Raises UsageError, which names ``flag``, where a pattern matches none, where one cannot be read or lacks a column.
     """
     if not patterns:
-        raise UsageError(prog, "argument --input: none given; expected Parquet files, globs or folders of them")
-    found = sorted({info for pattern in patterns for info in _matches(prog, pattern)})
+        raise UsageError(prog, f"argument {flag}: none given; expected Parquet files, globs or folders of them")
+    found = sorted({info for pattern in patterns for info in _matches(prog, pattern, flag)})
     for info in found:
         try:
             names = column_names(info.path)
         except UnreadableTableError as error:
-            raise UsageError(prog, f"argument --input: {error}") from None
+            raise UsageError(prog, f"argument {flag}: {error}") from None
         if missing := [name for name in needed if name not in names]:
-            raise UsageError(prog, f"argument --input: {info.path} lacks column {missing[0]!r}; found {names}; rename a column to it")
+            raise UsageError(prog, f"argument {flag}: {info.path} lacks column {missing[0]!r}; found {names}; rename a column to it")
     return found
 
 
-def _matches(prog: str, pattern: str) -> list[FileInfo]:
+def _matches(prog: str, pattern: str, flag: str) -> list[FileInfo]:
     tries = [pattern] if pattern.endswith(".parquet") else [storage.join(pattern, *part, "*.parquet") for part in ((), ("sample",))]
     for each in tries:
         if found := storage.match(each):
             return found
-    raise UsageError(prog, f"argument --input: no Parquet file at {pattern!r}; expected Parquet files, globs or folders of them")
+    raise UsageError(prog, f"argument {flag}: no Parquet file at {pattern!r}; expected Parquet files, globs or folders of them")
 
 
 def fingerprint(tables: Sequence[FileInfo]) -> str:

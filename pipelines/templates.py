@@ -23,7 +23,18 @@ PROG = "python -m pipelines.templates"
 
 _DATA = ("input", "output")
 
-LAUNCHABLE = {"github": _DATA, "commits": _DATA, "dedup": _DATA, "sample": _DATA, "label": _DATA, "score": _DATA}
+LAUNCHABLE = {
+    "github": _DATA,
+    "commits": _DATA,
+    "web": _DATA,
+    "dedup": _DATA,
+    "decontaminate": (*_DATA, "benchmarks"),
+    "sample": _DATA,
+    "label": _DATA,
+    "score": _DATA,
+    "long-context": _DATA,
+    "shards": ("stage", "tokenizer", "output"),
+}
 """Commands that are Beam jobs, each a module with ``Options`` and ``main``, and the options that a launch cannot do without.
 
 A new job is one entry here, then ``make templates``.

@@ -11,11 +11,14 @@ from beam_seed.curation.publish import job_of
 from beam_seed.options import UsageError
 from beam_seed.report.story import render_story
 from beam_seed.report.why import NotFoundError, explain, parquet_reader
+from beam_seed.web.job import WEB
+from beam_seed.web.url import canonicalise
 
 PROG = "beam-seed why"
 _USAGE = f"""usage: {PROG} DIR NAME
 
-The whole story of one document. DIR: the --output of a run. NAME: REPO/PATH, or PATH where only one repository has it."""
+The whole story of one document. DIR: the --output of a run. NAME: REPO/PATH, or PATH where only one repository has it; of a page, its
+URL."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         lambda dataset: [info.path for info in storage.match(storage.join(storage.escape(root), *dataset.split("/"), "*.parquet"))],
         storage.open_read,
     )
+    if "://" in name and job.name == WEB.name:
+        name = _canonical(name)
     try:
         stories = explain(read, name, job)
     except NotFoundError as error:
@@ -42,6 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     print("\n\n".join(map(render_story, stories)))
     return 0
+
+
+def _canonical(url: str) -> str:
+    try:
+        return "/".join(canonicalise(url))
+    except ValueError as error:
+        raise UsageError(PROG, f"argument NAME: {error}") from None
 
 
 if __name__ == "__main__":

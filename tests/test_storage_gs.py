@@ -1,5 +1,7 @@
 """``gs://`` against an emulator on loopback."""
 
+import hashlib
+
 import pytest
 
 from beam_seed import storage
@@ -69,3 +71,11 @@ def test_delete_tree(root):
     storage.delete_tree(storage.join(root, "none"))
     storage.delete_tree(storage.join(root, "a*"))
     assert names(root) == ["ab", "dir2/c", "dirx"]
+
+
+def test_move_takes_the_place_of_what_is_there(root):
+    write(storage.join(root, "new"), b"new")
+    write(storage.join(root, "dir/old"), b"old")
+    storage.move(storage.join(root, "new"), storage.join(root, "dir/old"))
+    assert names(root) == ["dir/old"]
+    assert storage.digest(storage.join(root, "dir/old")) == (3, hashlib.sha256(b"new").hexdigest())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,3 +88,14 @@ class CountedTokens:
 
 def _whole_lines(text: str) -> str:
     return text[: text.rfind("\n") + 1]
+
+
+@functools.lru_cache(maxsize=1)
+def token_counter(tokenizer: str) -> TokenCounter:
+    """Counts with the tokenizer at a local path, a ``tokenizer.json`` or the folder of one; estimates where it is ''.
+
+    Raises ValueError where it cannot be read.
+    """
+    if os.path.isdir(tokenizer):
+        tokenizer = os.path.join(tokenizer, "tokenizer.json")
+    return CountedTokens.from_file(tokenizer) if tokenizer else EstimatedTokens()

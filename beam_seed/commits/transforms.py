@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from beam_seed.commits.datasets import COMMITS, SAMPLES
 from beam_seed.commits.measure import measure_shard
 from beam_seed.commits.ranges import Range, Reading, plan_ranges, read_range
 from beam_seed.commits.repository import list_histories
-from beam_seed.commits.tokens import CountedTokens, EstimatedTokens, TokenCounter
+from beam_seed.commits.tokens import token_counter
 from beam_seed.curation.datasets import MAX_BUCKETS, Shard
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.read import Bucket, write_bucket
@@ -79,12 +78,6 @@ def _keyed(some: Range, commits: int, range_commits: int) -> tuple[int, Range]:
     buckets = min(max(1, -(-commits // range_commits)), MAX_BUCKETS)
     name = f"{some.unit.repo}\0{some.number}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") % buckets, some
-
-
-@functools.lru_cache(maxsize=1)
-def token_counter(tokenizer: str) -> TokenCounter:
-    """Counts with the tokenizer at a local path, or estimates where it is ''. Raises ValueError where it cannot be read."""
-    return CountedTokens.from_file(tokenizer) if tokenizer else EstimatedTokens()
 
 
 @dataclass

@@ -65,9 +65,16 @@ def _rows(root: str, part: Part, job: Job, corpus_rows: CorpusRows, tally: Tally
         for start, documents in read_groups(shard_path(root, "documents", shard), rows=rows.tolist()):
             here = rows[(rows >= start) & (rows < start + len(documents))]
             table = corpus_rows(documents.take(pa.array(here - start)), verdicts.take(pa.array(here)), part.variant)
-            tally.add_kept(part.variant, table, part.variant in job.repositories)
+            tally.add_kept(part.variant, _grouped(table, job.group), part.variant in job.repositories)
             statistics.add(table)
             yield table
+
+
+def _grouped(table: pa.Table, group: str) -> pa.Table:
+    """The rows with what they are counted by as ``language``."""
+    if group == "language" or group not in table.column_names:
+        return table
+    return table.drop_columns(["language"] if "language" in table.column_names else []).append_column("language", table[group])
 
 
 def code_rows(documents: pa.Table, verdicts: pa.Table, variant: str, scorer: str) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from beam_seed.curation.datasets import DUPLICATES, FAILED, REJECTED, VERDICTS, read_table, shard_path, write_table
 from beam_seed.curation.dropped import write_dropped
 from beam_seed.curation.job import GITHUB
+from beam_seed.decontamination.judge import CONTAMINATED, contamination_fate
 from beam_seed.packing import unpack_tables
 from beam_seed.quality.threshold import ScoreHistogram
 from beam_seed.report.tally import BOTH
@@ -46,7 +47,7 @@ class Kept(NamedTuple):
 class _Evidence:
     """Everything measured of one shard's documents, row by row."""
 
-    def __init__(self, root: str, number: int, duplicates: Sequence[bytes]):
+    def __init__(self, root: str, number: int, duplicates: Sequence[bytes], contaminated: Sequence[bytes]):
         documents = read_table(shard_path(root, "documents", number), ["id", "source", "repo", "path", "size"])
         self.documents = documents.to_pylist()
         self.measures = read_table(shard_path(root, "measures", number), MEASURED).to_pylist()
@@ -56,6 +57,7 @@ class _Evidence:
                 self.duplicates[row["kind"]][index] = row
         self.syntax = {row["row"]: row for row in read_table(shard_path(root, "syntax", number)).to_pylist()}
         self.quality = {row["row"]: row for row in read_table(shard_path(root, "quality", number)).to_pylist()}
+        self.contaminated = {row["row"]: row for row in unpack_tables(contaminated, CONTAMINATED).to_pylist()}
 
     def duplicate(self, variant: str, row: int) -> dict[str, Any] | None:
         """The duplicate verdict that drops a row from a variant."""
@@ -67,15 +69,17 @@ class _Evidence:
         return found["size"] if found is not None and found["rule"] == "kept" else 1
 
     def reaches_threshold_rule(self, variant: str, row: int) -> bool:
-        return self.measures[row]["stage"] is None and self.duplicate(variant, row) is None and self.syntax[row]["passed"]
+        if self.measures[row]["stage"] is not None or self.duplicate(variant, row) is not None:
+            return False
+        return self.syntax[row]["passed"] and row not in self.contaminated
 
 
 MEASURED = ["language", "stage", "rule", "measured", "limit", "evidence", "error"]
 
 
-def score_histogram(root: str, number: int, duplicates: Sequence[bytes], rule: Rule) -> bytes:
+def score_histogram(root: str, number: int, duplicates: Sequence[bytes], contaminated: Sequence[bytes], rule: Rule) -> bytes:
     """Packed :class:`ScoreHistogram` of a shard's file-level survivors: the population the lowest of which are dropped."""
-    evidence = _Evidence(root, number, duplicates)
+    evidence = _Evidence(root, number, duplicates, contaminated)
     histogram = ScoreHistogram()
     groups: dict[str, list[tuple[float | None, int]]] = {}
     for row, document in enumerate(evidence.documents):
@@ -91,9 +95,14 @@ def _group(evidence: _Evidence, row: int, rule: Rule) -> str:
     return evidence.measures[row]["language"] if rule.per == "language" else ""
 
 
-def decide_shard(root: str, number: int, duplicates: Sequence[bytes], thresholds: Mapping[str, float], rule: Rule) -> list[Kept]:
-    """Write a shard's ``verdicts/``, ``rejected/`` and ``failed/``; returns what it has in each variant."""
-    evidence = _Evidence(root, number, duplicates)
+def decide_shard(
+    root: str, number: int, duplicates: Sequence[bytes], contaminated: Sequence[bytes], thresholds: Mapping[str, float], rule: Rule
+) -> list[Kept]:
+    """Write a shard's ``verdicts/``, ``rejected/`` and ``failed/``; returns what it has in each variant.
+
+    duplicates, contaminated: packed DUPLICATES and CONTAMINATED of the shard.
+    """
+    evidence = _Evidence(root, number, duplicates, contaminated)
     documents = [
         document | {"language": measures["language"]} for document, measures in zip(evidence.documents, evidence.measures, strict=True)
     ]
@@ -137,6 +146,8 @@ def _fate(evidence: _Evidence, variant: str, row: int, thresholds: Mapping[str, 
         return {"stage": "syntax", "error": syntax["error"]}
     if not syntax["passed"]:
         return rejection("syntax", "syntax-error", syntax["error_share"], syntax["limit"], syntax["evidence"])
+    if row in evidence.contaminated:
+        return contamination_fate(evidence.contaminated[row])
     told = {"drop_lowest": rule.drop_lowest, "by": rule.by, "per": rule.per}
     return quality_fate(evidence.quality.get(row), thresholds.get(_group(evidence, row, rule)), told)
 

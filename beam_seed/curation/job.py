@@ -8,7 +8,7 @@ from beam_seed.report.job import Job
 GITHUB = Job(
     name="github",
     variants=("file_level", "repo_level"),
-    funnel=("read", "language", "rules", "exact_dedup", "near_dedup", "syntax", "quality"),
+    funnel=("read", "language", "rules", "exact_dedup", "near_dedup", "syntax", "decontamination", "quality"),
     corpus=CORPUS,
     categorical=("language", "license", "scorer"),
     repositories=("repo_level",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,8 @@ class ScoreSurvivors(beam.PTransform):
     """Shards to the same shards, once ``syntax/`` and ``quality/`` are written for all that deduplication left in a variant.
 
     scorer: a model directory, '' for the one that comes with the package, None to score nothing. known: folder of the model's cached
-    scores. duplicates: (shard number, packed DUPLICATES).
+    scores. duplicates: (shard number, packed DUPLICATES). make_checker: makes a worker's reader of shards, which says what of one is to
+    be scored.
     """
 
     root: str
@@ -128,6 +129,7 @@ class ScoreSurvivors(beam.PTransform):
     known: str
     partitions: int
     duplicates: Any
+    make_checker: Callable[[], Any] = SyntaxChecker
 
     # Reshuffles for the reason that is told in duplicate_transforms: consumers of one collection that meet again further down.
     def expand(self, shards: Any) -> Any:
@@ -142,7 +144,8 @@ class ScoreSurvivors(beam.PTransform):
                 | "Want" >> beam.Map(_want, self.root, form, duplicates).with_output_types(KeyedBytes)
             )
             recalled = wanted | "Recall scores" >> RecallScores(self.known, self.partitions)
-        check = beam.ParDo(_CheckSyntax(self.root, form), duplicates, AsMultiMap(recalled)).with_outputs("done", main="fresh")
+        check_shards = _CheckSyntax(self.root, form, self.make_checker)
+        check = beam.ParDo(check_shards, duplicates, AsMultiMap(recalled)).with_outputs("done", main="fresh")
         checked = shards | "Spread" >> beam.Reshuffle() | "Check syntax" >> check
         quality = checked.done | "Known" >> beam.MapTuple(lambda shard, known: (shard.number, known)).with_output_types(KeyedBytes)
         if self.scorer is not None:
@@ -166,13 +169,14 @@ def _write_quality(group: tuple[int, Mapping[str, Iterable[Any]]], root: str) ->
 class _CheckSyntax(beam.DoFn):
     """Shards to ((shard, row, key), document) of what is to be scored; 'done': (shard, packed QUALITY of what passed and is known)."""
 
-    def __init__(self, root: str, form: InputFormat | None):
+    def __init__(self, root: str, form: InputFormat | None, make_checker: Callable[[], Any]):
         """``form``: of the scorer; None where nothing is scored."""
         self._root = root
         self._form = form
+        self._make_checker = make_checker
 
     def setup(self) -> None:
-        self._checker = SyntaxChecker()
+        self._checker = self._make_checker()
 
     def process(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]], recalled: Mapping[int, Iterable[bytes]]) -> Iterator[Any]:
         table = unpack_tables(recalled[shard.number], cache.RECALLED)

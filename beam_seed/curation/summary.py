@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,8 +24,6 @@ from beam_seed.report.tally import Tally, Total
 from beam_seed.report.tally import merge as merge_tallies
 from beam_seed.statistics import collect, validate
 from beam_seed.statistics import schema as schemas
-
-_CHUNK = 1 << 20  # bytes read at once of a file that is digested
 
 
 class Totals(NamedTuple):
@@ -213,9 +210,6 @@ def _manifest(run: Run, report: Mapping[str, Any], versions: Mapping[str, str]) 
 def _files(root: str, variant: str) -> list[dict[str, Any]]:
     files = []
     for info in storage.match(storage.join(storage.escape(root), "corpora", variant, "*.parquet")):
-        digest = hashlib.sha256()
-        with storage.open_read(info.path) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        files.append({"path": f"corpora/{variant}/{info.path.rpartition('/')[2]}", "size": info.size, "sha256": digest.hexdigest()})
+        _, digest = storage.digest(info.path)
+        files.append({"path": f"corpora/{variant}/{info.path.rpartition('/')[2]}", "size": info.size, "sha256": digest})
     return files

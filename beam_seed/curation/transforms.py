@@ -25,6 +25,7 @@ from beam_seed.sources.repository import Limits as ReadLimits
 from beam_seed.sources.units import Unit, distinct_names
 
 KeyedBytes = tuple[int, bytes]
+Packed = Mapping[int, Sequence[bytes]]  # by shard number
 Keyed = tuple[tuple[int, int], Document]  # ((shard, row), document)
 
 
@@ -100,27 +101,32 @@ class MeasureDocuments(beam.PTransform):
 
 @dataclass
 class DecideVerdicts(beam.PTransform):
-    """Scored shards to what each has left in each variant, once ``verdicts/``, ``rejected/`` and ``failed/`` are written."""
+    """Scored shards to what each has left in each variant, once ``verdicts/``, ``rejected/`` and ``failed/`` are written.
+
+    duplicates, contaminated: (shard number, packed DUPLICATES and CONTAMINATED).
+    """
 
     root: str
     rule: Rule
     duplicates: Any
+    contaminated: Any
 
     def expand(self, shards: Any) -> Any:
-        duplicates = AsMultiMap(self.duplicates)
+        measured = AsMultiMap(self.duplicates), AsMultiMap(self.contaminated)
         histogram = (
             shards
-            | "Count scores" >> beam.Map(self._count, duplicates).with_output_types(bytes)
+            | "Count scores" >> beam.Map(self._count, *measured).with_output_types(bytes)
             | "Merge scores" >> beam.CombineGlobally(lambda packed: ScoreHistogram.merged(packed).to_bytes())
         )
-        return shards | "Decide" >> beam.FlatMap(self._decide, duplicates, AsSingleton(histogram)).with_output_types(Kept)
+        return shards | "Decide" >> beam.FlatMap(self._decide, *measured, AsSingleton(histogram)).with_output_types(Kept)
 
-    def _count(self, shard: Shard, duplicates: Mapping[int, Sequence[bytes]]) -> bytes:
-        return score_histogram(self.root, shard.number, duplicates[shard.number], self.rule)
+    def _count(self, shard: Shard, duplicates: Packed, contaminated: Packed) -> bytes:
+        return score_histogram(self.root, shard.number, duplicates[shard.number], contaminated[shard.number], self.rule)
 
-    def _decide(self, shard: Shard, duplicates: Mapping[int, Sequence[bytes]], histogram: bytes) -> Iterator[Kept]:
+    def _decide(self, shard: Shard, duplicates: Packed, contaminated: Packed, histogram: bytes) -> Iterator[Kept]:
         thresholds = ScoreHistogram.from_bytes(histogram).thresholds(self.rule.drop_lowest)
-        yield from decide_shard(self.root, shard.number, duplicates[shard.number], thresholds, self.rule)
+        measured = duplicates[shard.number], contaminated[shard.number]
+        yield from decide_shard(self.root, shard.number, *measured, thresholds, self.rule)
 
 
 @dataclass

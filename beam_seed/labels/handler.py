@@ -14,7 +14,7 @@ from beam_seed.labels.opinion import Opinion
 from beam_seed.labels.oracles import Chat, Rubric, RubricRater
 from beam_seed.records import Document
 
-NAMESPACE = "labels"
+NAMESPACE = "beam_seed.labels"
 
 
 class RubricHandler(ModelHandler[Document, Opinion, RubricRater]):

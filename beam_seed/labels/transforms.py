@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.transforms.window import GlobalWindows
 
 from beam_seed.failures import check_share, limit_failures
 from beam_seed.labels.handler import ChatHandler, RubricHandler, count
 from beam_seed.labels.opinion import Opinion
 from beam_seed.labels.oracles import Chat, Oracle, Rubric
+from beam_seed.local_runner import local_processes
 from beam_seed.records import Document
 
 K = TypeVar("K")
@@ -69,15 +68,6 @@ def _handler(oracle: Oracle, processes: int) -> ChatHandler | RubricHandler:
             "expected processes, the most there can be: each gets its share"
         )
     return ChatHandler(oracle, processes or 1)
-
-
-def local_processes(options: PipelineOptions) -> int:
-    """In how many processes a local runner works; 0 = the runner is not local and does not say."""
-    runner = (options.view_as(StandardOptions).runner or "DirectRunner").rpartition(".")[2]
-    direct = options.view_as(DirectOptions)
-    if runner not in ("DirectRunner", "FnApiRunner"):
-        return 0
-    return (direct.direct_num_workers or os.cpu_count() or 1) if direct.direct_running_mode == "multi_processing" else 1
 
 
 class _BatchDocuments(beam.DoFn):

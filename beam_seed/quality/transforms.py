@@ -8,10 +8,10 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.transforms.window import GlobalWindows
 
 from beam_seed.failures import check_share, limit_failures
+from beam_seed.local_runner import local_processes
 from beam_seed.outcome import Outcome
 from beam_seed.quality.encoding import Encoder, Shapes, Tokens, batches
 from beam_seed.quality.handler import Prediction, ScorerHandler
@@ -59,6 +59,7 @@ class DropLowest(beam.PTransform):
     A document is rejected when its score is below the threshold that ``ScoreHistogram.threshold`` finds over the whole input, so never more
     than ``share`` goes; ties at the threshold stay. A score of None is no score: such documents are kept. Both passes read the input, so a
     runner that materialises it (every runner, in front of a side input) holds the text: for large corpora filter where the text is read.
+    Records with more fields than a Document, told by the input's type, are kept with them.
     """
 
     share: float = 0.10  # of the scored files or bytes, 0 <= share < 1
@@ -76,9 +77,13 @@ class DropLowest(beam.PTransform):
         histogram = scored | "Select scores" >> beam.Map(_row, self.by, self.per) | "Count scores" >> beam.CombineGlobally(CountScores())
         split = scored | "Compare with threshold" >> beam.ParDo(
             _drop_below, beam.pvalue.AsSingleton(histogram | "Find thresholds" >> beam.Map(_thresholds, self.share)), self.per
-        ).with_output_types(Document, rejected=Rejected).with_outputs("rejected", main="kept")
+        ).with_output_types(_first(scored.element_type), rejected=Rejected).with_outputs("rejected", main="kept")
         nothing = scored | "Fail nothing" >> beam.FlatMap(lambda _: ())
         return Outcome(split.kept, split.rejected, nothing)
+
+
+def _first(pair: Any) -> Any:
+    return pair.tuple_types[0] if getattr(pair, "tuple_types", None) else Document
 
 
 def _group(document: Document, per: str) -> str:
@@ -136,7 +141,7 @@ class ScoreQuality(beam.PTransform, Generic[K]):
     def expand(self, documents: beam.PCollection[tuple[K, Document]]) -> Scores:
         if not documents.windowing.is_default():
             raise ValueError(f"the input has windowing {documents.windowing}; expected the global window: score windows one at a time")
-        processes = _processes(documents.pipeline.options)
+        processes = local_processes(documents.pipeline.options)
         handler = ScorerHandler(self.scorer, self.batch_tokens, processes, bool(self.accelerator), self.model_copies)
         inference = RunInference(KeyedModelHandler(handler).with_no_batching(), model_metadata_pcoll=self.updates)
         encoded = documents | "Encode and batch" >> beam.ParDo(_EncodeAndBatch(self.scorer, self.batch_tokens)).with_outputs(
@@ -197,12 +202,3 @@ def _split_prediction(keyed: tuple[tuple[Any, Document], Prediction]) -> Iterato
         yield beam.pvalue.TaggedOutput("failed", (key, fail(document, STAGE, prediction)))
     else:
         yield key, prediction
-
-
-def _processes(options: PipelineOptions) -> int:
-    """How many worker processes or threads a local runner starts; 0, one for each core, as service runners do."""
-    runner = (options.view_as(StandardOptions).runner or "DirectRunner").rpartition(".")[2]
-    direct = options.view_as(DirectOptions)
-    if runner not in ("DirectRunner", "FnApiRunner"):
-        return 0
-    return 1 if direct.direct_running_mode == "in_memory" else direct.direct_num_workers

@@ -51,6 +51,8 @@ def build_report(tally: Tally, facts: Facts) -> Report:
     }
     if job.document != "file":
         report["document"] = job.document
+    if job.group != "language":
+        report["group"] = job.group
     if facts.sections:
         report["sections"] = [_section(section) for section in facts.sections]
     return report | _by_column(tally, facts)
@@ -60,7 +62,7 @@ def _by_column(tally: Tally, facts: Facts) -> Report:
     """What is told of columns that not every job's corpora have."""
     variants, largest = facts.job.variants, _largest_languages(tally)
     told: Report = {}  # type: ignore[typeddict-item]
-    if "language" in facts.job.corpus.names:
+    if facts.job.group in facts.job.corpus.names:
         told["languages"] = _languages(tally, variants)
         told["sizes_by_language"] = {variant: {name: _sizes(tally, variant, name) for name in largest} for variant in variants}
     if "quality" in facts.job.corpus.names:
@@ -76,7 +78,8 @@ def _by_column(tally: Tally, facts: Facts) -> Report:
 
 def _section(section: Section) -> dict[str, Any]:
     rows = [[finite(value) for value in row] for row in section.rows]
-    return section._asdict() | {"header": list(section.header), "rows": rows, "plots": [plot._asdict() for plot in section.plots]}
+    told = {"header": list(section.header), "rows": rows, "meters": list(section.meters)}
+    return section._asdict() | told | {"plots": [plot._asdict() for plot in section.plots]}
 
 
 def _chosen(tally: Tally, variant: str | None = None, **wanted: str) -> list[tuple[Key, Slice]]:

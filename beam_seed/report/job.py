@@ -14,7 +14,7 @@ from beam_seed.report.tally import BOTH
 # Tallies are named after a variant, or after the step that left them; a variant of such a name would be taken for the step.
 _TAKEN = (BOTH, "read", "verdict")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_TOLD = ("name", "variants", "funnel", "document", "repositories")
+_TOLD = ("name", "variants", "funnel", "document", "group", "repositories")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Job:
     """One job. Its datasets are those of ``docs/pipeline.md``; it may lack some of them, and have columns of its own.
 
     ``rejected/`` and ``failed/`` have the columns of :mod:`beam_seed.curation.datasets`; a corpus needs id, source, repo, path and size.
-    Of its columns, ``language``, ``quality`` and ``cluster_id`` (with ``cluster_size``) bring the sections of the report that show them.
+    Of its columns, ``group``'s, ``quality`` and ``cluster_id`` (with ``cluster_size``) bring the sections of the report that show them.
     """
 
     name: str  # as in `beam-seed NAME`
@@ -32,6 +32,7 @@ class Job:
     categorical: tuple[str, ...] = ()  # its string columns whose values the statistics list
     document: str = "file"  # what one is called; its plural ends in s
     repositories: tuple[str, ...] = ()  # the variants in which repositories are deduplicated, each of them whole
+    group: str = "language"  # column of the corpora that documents are counted by, and what ``language`` holds in rejected/ and failed/
     excerpt: str = "content"  # column of documents/ whose beginning the report shows of samples
 
     def __post_init__(self) -> None:

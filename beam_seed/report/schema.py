@@ -63,6 +63,7 @@ class Section(NamedTuple):
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str | float | None]] = ()  # as wide as the header; numbers are aligned to the right
     plots: Sequence[Plot] = ()
+    meters: Sequence[str] = ()  # columns of the header whose numbers, 0 to 1, are drawn as bars
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ class Report(_Everywhere, total=False):
     """What report.json holds; a job whose corpora lack a column lacks what would be told of it."""
 
     document: str  # what one is called, where it is not 'file'
-    languages: list[LanguageRow]  # this and the next with the column language
+    group: str  # what ``language`` stands for here, where it is not the language
+    languages: list[LanguageRow]  # this and the next with the group's column
     sizes_by_language: dict[str, dict[str, Histogram]]  # variant -> language, the 12 largest
     scores: dict[str, Histogram]  # by variant; this and the next two with the column quality
     scores_by_language: dict[str, dict[str, Histogram]]

@@ -32,7 +32,7 @@ def _origin(story: Story) -> Iterator[str]:
     yield f"id {story.who['id']}" + (f", SHA-256 {document['sha256']}" if document.get("sha256") else "")
     if story.measures.get("language"):
         by = story.measures.get("detected_by")
-        yield f"language {story.measures['language']}" + (f", told by its {by}" if by else "")
+        yield f"{story.job.group} {story.measures['language']}" + (f", told by its {by}" if by else "")
 
 
 def _verdict(fate: Fate) -> str:
@@ -54,9 +54,18 @@ def _because(fate: Fate, job: Job) -> Iterator[str]:
     if fate.favoured is not None:
         yield f"which is {_verdict(fate.favoured)}"
     for name, value in sorted(evidence.items()):
-        if name not in ("kept", "via", "cluster"):
+        if name == "hits" and isinstance(value, list):
+            yield from map(_hit, value)
+        elif name not in ("kept", "via", "cluster"):
             yield f"{name}: {value}"
     yield from _represented(fate, job)
+
+
+def _hit(hit: Any) -> str:
+    if not isinstance(hit, dict):
+        return f"hit: {hit}"
+    item = hit["item"] if "item" in hit else f"({hit.get('items')} items)"
+    return f"shares {hit.get('ngrams')} n-grams with {hit.get('benchmark')} {item}: {hit.get('ngram')}"
 
 
 def _twins(evidence: dict[str, Any]) -> Iterator[str]:

@@ -29,7 +29,7 @@ _COMPARED_NAMES = 20_000
 
 _WHO = ("id", "source", "repo", "path")
 _DOCUMENT = (*_WHO, "revision", "size", "sha256", "license", "stars", "forks", "created", "language", "shard")
-_MEASURES = ("id", "language", "detected_by")
+_MEASURES = ("id", "detected_by")  # and what the job groups documents by
 _VERDICT = ("id", "syntax_error_share", "quality")
 _KEPT = (*_WHO, "size", "language", "quality", "syntax_error_share", "scorer", "cluster_id", "cluster_size", "shard")
 _REJECTED = (*_WHO, "size", "language", "variant", "stage", "rule", "measured", "limit", "evidence")
@@ -133,14 +133,15 @@ def _story(read_table: ReadTable, who: Row, documents: list[Row], rejected: list
     own = pc.field("id") == who["id"]
     document = next((row for row in documents if row["id"] == who["id"]), {})
     measures: Row = {}
-    for dataset, columns in (("measures", _MEASURES), ("verdicts", _VERDICT)):
+    for dataset, columns in (("measures", (*_MEASURES, job.group)), ("verdicts", _VERDICT)):
         for row in _rows(read_table, dataset, columns, own):
             measures |= {name: value for name, value in row.items() if value is not None and name != "id"}
     mine = [row for row in rejected if row["id"] == who["id"]], [row for row in failed if row["id"] == who["id"]]
     fates = {variant: _fate(read_table, variant, who["id"], *mine) for variant in job.variants}
     for fate in fates.values():
         _follow(read_table, fate, job)
-    language = measures.get("language") or document.get("language") or next((fate.row.get("language") for fate in fates.values()), None)
+    known = measures.get(job.group) or document.get(job.group)
+    language = known or next((fate.row.get("language") for fate in fates.values()), None)
     return Story(who, document, measures | {"language": language or ""}, fates, job, _limits(read_table, language or ""))
 
 

@@ -5,6 +5,7 @@
     DIR/shards/00000.parquet ...   equally many sequences each, but for the last ones; their order is the order of training
     DIR/tokenizer/tokenizer.json   what the ids mean
     DIR/schema.pbtxt, statistics.pbtxt    tensorflow-metadata of the documents that went in
+    DIR/tombstones.json            what was taken down and must not come back, where there is any
     DIR/manifest.json              written last
 
 A sequence has a position: its number in the order of the shards, from 0. ``manifest.json`` has the keys of :class:`Manifest`.
@@ -12,6 +13,7 @@ A sequence has a position: its number in the order of the shards, from 0. ``mani
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -30,15 +32,17 @@ PIECE = pa.struct(
         pa.field("start", pa.int64(), nullable=False),  # of the document's tokens, where this piece begins
         pa.field("length", pa.int32(), nullable=False),  # tokens of this piece, END included
         pa.field("total", pa.int64(), nullable=False),  # tokens of the document, END included
+        pa.field("sha256", pa.binary(32)),  # of the document's text as UTF-8, as in its corpus
     ]
 )
 """One piece of a document in a sequence; a document shorter than a sequence is one piece."""
 
 SEQUENCES = pa.schema(
     [
-        pa.field("id", pa.binary(16), nullable=False),  # digest of the pieces; unique in the directory
+        pa.field("id", pa.binary(16), nullable=False),  # digest of the pieces it was made of; unique in the directory
         pa.field("tokens", pa.list_(pa.int32()), nullable=False),  # sequence_length ids; after the last piece, PADDING
-        pa.field("pieces", pa.list_(PIECE), nullable=False),  # in order, without gaps: attention does not cross from one to the next
+        # In order, without gaps: attention does not cross from one to the next. A takedown leaves fewer of them, perhaps none.
+        pa.field("pieces", pa.list_(PIECE), nullable=False),
     ]
 )
 
@@ -70,3 +74,8 @@ class Manifest(NamedTuple):
     inputs: dict[str, dict[str, str]]  # source -> fingerprints: of the corpus' manifest, of the scorer, ...
     removed: list[dict[str, object]]  # what `beam-seed remove` took out, newest last
     version: str  # of beam_seed
+    tokenizer_added: Sequence[str] = ()  # our special tokens that the tokenizer lacked
+    tokenizer_exact: bool = True  # whether ids give back every text byte for byte
+    skipped: dict[str, dict[str, int]] | None = None  # source -> reason -> documents that were read and are in no sequence
+    factors: dict[str, float] | None = None  # source -> copies of each document that the mixture asked for
+    drift: str = ""  # of the run that --baseline names: 'none' or 'found', see drift.json

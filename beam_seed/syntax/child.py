@@ -2,8 +2,8 @@
 
 Started by :class:`beam_seed.syntax.isolation.ParserProcess`. It imports neither Beam nor numpy, so it starts in a tenth of a second.
 
-A request is one line of JSON, ``[bytes of the content, language, enough, CPU seconds it may take]``, and the content.
-An answer is the fields of a SyntaxMeasure, or a string: the exception that Python raised.
+A request is one line of JSON, ``[bytes of the content, CPU seconds it may take, task, arguments ...]``, and the content. An answer is a
+list, the fields of a SyntaxMeasure (task 'measure') or of Mentions ('mentions'), or a string: the exception that Python raised.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from beam_seed.dependencies.table import read_mentions
 from beam_seed.syntax.measure import measure
 
 READY = b"ready\n"
+
+_TASKS: dict[str, Callable[..., Sequence[object]]] = {"measure": measure, "mentions": read_mentions}
 
 
 def main() -> None:
@@ -36,19 +39,19 @@ def main() -> None:
     os.write(answers, READY)
     requests = sys.stdin.buffer
     while header := requests.readline():
-        size, language, enough, seconds = json.loads(header)
+        size, seconds, task, *arguments = json.loads(header)
         content = requests.read(size)
         # The default action of SIGPROF ends the process even inside a native loop that never comes back to Python. It counts
         # CPU time, so that a busy machine does not turn slow files into hanging ones.
         signal.setitimer(signal.ITIMER_PROF, seconds)
-        answer = _answer(content, language, enough)
+        answer = _answer(task, content, arguments)
         signal.setitimer(signal.ITIMER_PROF, 0)
         os.write(answers, json.dumps(answer).encode() + b"\n")
 
 
-def _answer(content: bytes, language: str, enough: float) -> Sequence[object] | str:
+def _answer(task: str, content: bytes, arguments: Sequence[object]) -> Sequence[object] | str:
     try:
-        return measure(content, language, enough)
+        return _TASKS[task](content, *arguments)
     except Exception as error:  # MemoryError included: the limit above may be met outside of the parser, too
         return f"{type(error).__name__}: {error}"
 

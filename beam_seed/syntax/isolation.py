@@ -13,8 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
+from beam_seed.dependencies.mentions import Mentions
 from beam_seed.syntax.child import READY
 from beam_seed.syntax.measure import SyntaxMeasure
 
@@ -52,8 +53,16 @@ class _ChildDiedError(Exception):
         self.hung = hung
 
 
+class _Request(NamedTuple):
+    """What the child is asked of one file."""
+
+    content: bytes
+    task: str
+    arguments: tuple[object, ...]
+
+
 class ParserProcess:
-    """A child process that measures batches of files, started when first needed and again after each death.
+    """A child process that parses batches of files, started when first needed and again after each death.
 
     ``cpu_seconds`` is what an empty file may take (larger ones get CPU_SECONDS_PER_BYTE more), ``memory_bytes`` the size of the
     child's address space. Not to be shared between threads.
@@ -73,15 +82,27 @@ class ParserProcess:
     def measure(self, files: Sequence[tuple[bytes, str, float]]) -> list[SyntaxMeasure | ParserFailure]:
         """Apply :func:`beam_seed.syntax.measure.measure` to files, its arguments each; one answer for each, in the same order.
 
-        A file on which the child dies is tried once more in a fresh child, because an earlier file may have damaged the old one
-        or the system may have killed it for memory; the second death, or the first time-out, is the file's failure.
         Raises RuntimeError where the child cannot be started.
         """
-        answers: list[SyntaxMeasure | ParserFailure] = []
+        answers = self._ask([_Request(content, "measure", (language, enough)) for content, language, enough in files])
+        return [answer if isinstance(answer, ParserFailure) else SyntaxMeasure(*answer) for answer in answers]
+
+    def read_mentions(self, files: Sequence[tuple[bytes, str]]) -> list[Mentions | ParserFailure]:
+        """Apply :func:`beam_seed.dependencies.table.read_mentions` to files, its arguments each; as :meth:`measure` does."""
+        answers = self._ask([_Request(content, "mentions", (language,)) for content, language in files])
+        return [answer if isinstance(answer, ParserFailure) else Mentions.from_json(answer) for answer in answers]
+
+    def _ask(self, requests: Sequence[_Request]) -> list[Any]:
+        """The child's answer to each request, or a ParserFailure.
+
+        A file on which the child dies is tried once more in a fresh child, because an earlier file may have damaged the old one
+        or the system may have killed it for memory; the second death, or the first time-out, is the file's failure.
+        """
+        answers: list[Any] = []
         retried = -1
-        while len(answers) < len(files):
+        while len(answers) < len(requests):
             try:
-                self._exchange(files[len(answers) :], answers)
+                self._exchange(requests[len(answers) :], answers)
             except _ChildDiedError as died:
                 if died.hung or retried == len(answers):
                     answers.append(ParserFailure(str(died)))
@@ -99,20 +120,20 @@ class ParserProcess:
                 with contextlib.suppress(OSError):  # closing flushes what the dead child will not read
                     pipe.close()
 
-    def _exchange(self, files: Sequence[tuple[bytes, str, float]], answers: list[SyntaxMeasure | ParserFailure]) -> None:
-        """Send all ``files``, append their answers. Raises _ChildDiedError, with the child gone, where one answer does not come."""
+    def _exchange(self, requests: Sequence[_Request], answers: list[Any]) -> None:
+        """Send all ``requests``, append their answers. Raises _ChildDiedError, with the child gone, where one answer does not come."""
         stdin, stdout = _pipes(self._started())
-        outbox = memoryview(b"".join(self._request(*file) + file[0] for file in files))
+        outbox = memoryview(b"".join(self._header(request) + request.content for request in requests))
         inbox = b""
-        missing = list(files)[::-1]
+        missing = [request.content for request in requests][::-1]
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(stdin, selectors.EVENT_WRITE)
                 selector.register(stdout, selectors.EVENT_READ)
                 while missing:
-                    ready = selector.select(PATIENCE * self._allowed(missing[-1][0]))
+                    ready = selector.select(PATIENCE * self._allowed(missing[-1]))
                     if not ready:
-                        raise self._died(missing[-1][0], stalled=True)
+                        raise self._died(missing[-1], stalled=True)
                     for key, _ in ready:
                         if key.fileobj is stdin:
                             outbox = outbox[_write(stdin, outbox) :]
@@ -123,7 +144,7 @@ class ParserProcess:
                             answers += map(_decode, lines)
                             del missing[len(missing) - len(lines) :]
                         else:
-                            raise self._died(missing[-1][0])
+                            raise self._died(missing[-1])
         except BaseException:
             self.close()  # whatever the child still answers belongs to no later batch
             raise
@@ -131,8 +152,8 @@ class ParserProcess:
     def _allowed(self, content: bytes) -> float:
         return self._cpu_seconds + CPU_SECONDS_PER_BYTE * len(content)
 
-    def _request(self, content: bytes, language: str, enough: float) -> bytes:
-        header = (len(content), language, enough, self._allowed(content))
+    def _header(self, request: _Request) -> bytes:
+        header = (len(request.content), self._allowed(request.content), request.task, *request.arguments)
         return json.dumps(header).encode() + b"\n"
 
     def _died(self, content: bytes, stalled: bool = False) -> _ChildDiedError:
@@ -192,6 +213,6 @@ def _write(pipe: IO[bytes], data: memoryview) -> int:
         return len(data)  # the child is dead; its last answers and the end of its output are still to be read
 
 
-def _decode(line: bytes) -> SyntaxMeasure | ParserFailure:
+def _decode(line: bytes) -> Any:
     answer = json.loads(line)
-    return ParserFailure(answer) if isinstance(answer, str) else SyntaxMeasure(*answer)
+    return ParserFailure(answer) if isinstance(answer, str) else answer

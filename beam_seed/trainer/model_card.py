@@ -23,17 +23,16 @@ mistakes and tastes; it sees a part of each file and nothing of the rest of the 
 safe or lawful to use. Scores mean less for languages that few or no labels were given for, and scores of two scorers are not comparable."""
 
 
-def model_card(package: Package, config: Mapping[str, Any], parameters: int, title: str = "", notes: str = "") -> str:
-    """README.md of a scorer. config: of its model. title: instead of 'A code quality scorer'. notes: paragraphs after the first.
+def model_card(package: Package, config: Mapping[str, Any], parameters: int) -> str:
+    """README.md of a scorer. config: of its model.
 
     What the card does not say is left out, so that it can be written for any scorer.
     """
     training, evaluation = package.card.get("training", {}), package.card.get("evaluation", {})
     parts = [
-        f"# {title or 'A code quality scorer'}",
+        "# A code quality scorer",
         f"A model of {config.get('model_type', 'unknown')} structure with a regression head: {_sizes(config, parameters)}.\n"
         f"It reads a file as text and returns its quality from 0 to 1. Fingerprint `{package.fingerprint}`.",
-        notes.strip(),
         *(["## Trained on", _data(training), _run(training)] if training else []),
         *(["## Errors", _scope(evaluation), _figures(evaluation), _languages(evaluation)] if "scorer" in evaluation else []),
         "## Use",

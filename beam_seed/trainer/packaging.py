@@ -15,9 +15,13 @@ from safetensors.torch import load_file, save_file
 
 from beam_seed.quality.package import InputFormat, open_package, write_card
 from beam_seed.quality.scorer import Scorer
-from beam_seed.trainer.evaluation import errors, evaluate
+from beam_seed.trainer.baseline import baselines
+from beam_seed.trainer.evaluation import evaluate
 from beam_seed.trainer.labels import Label, oracles, project_name
 from beam_seed.trainer.model_card import model_card
+
+# A card is read by people: more names than this are a list nobody reads, and the labels have them.
+_NAMED_PROJECTS = 200
 
 
 def package(directory: Path, form: InputFormat, training: Sequence[Label], held_out: Sequence[Label], facts: Mapping[str, Any]) -> None:
@@ -31,32 +35,30 @@ def package(directory: Path, form: InputFormat, training: Sequence[Label], held_
     predicted = 10 * Scorer.load(str(directory), "cuda" if torch.cuda.is_available() else "cpu").score(
         [label.document for label in held_out]
     )
-    mean = np.full_like(ratings, np.mean([label.rating for label in training]))
     evaluation = {
         "scorer": evaluate(predicted, ratings, [label.document.language for label in held_out]),
-        "mean": errors(mean, ratings),
-        "projects": len(set(map(project_name, held_out))),
+        **baselines(training, held_out, form),
+        **_projects(held_out),
     }
-    write_cards(directory, form, {"training": {**data_facts(training), **facts}, "evaluation": evaluation})
-
-
-def write_cards(directory: Path, form: InputFormat, card: Mapping[str, Any], title: str = "", notes: str = "") -> None:
-    """Write scorer.json and README.md, which says the same in words. title, notes: what only this scorer's README says."""
-    write_card(directory, form, **card)
-    scorer = open_package(str(directory))
+    write_card(directory, form, training={**data_facts(training), **facts}, evaluation=evaluation)
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    text = model_card(scorer, config, count_parameters(directory), title, notes)
+    text = model_card(open_package(str(directory)), config, count_parameters(directory))
     (directory / "README.md").write_text(text, encoding="utf-8")
 
 
 def data_facts(labels: Sequence[Label]) -> dict[str, Any]:
-    """Of the labels that a scorer was trained on: how many, from how many projects, languages with their files, oracles with theirs."""
+    """Of the labels that a scorer was trained on: how many, from which projects, languages with their files, oracles with theirs."""
     return {
         "labels": len(labels),
-        "projects": len(set(map(project_name, labels))),
+        **_projects(labels),
         "languages": dict(Counter(label.document.language for label in labels)),
         "oracles": oracles(labels),
     }
+
+
+def _projects(labels: Sequence[Label]) -> dict[str, Any]:
+    names = sorted(set(map(project_name, labels)))
+    return {"projects": len(names)} | ({"project_names": names} if len(names) <= _NAMED_PROJECTS else {})
 
 
 def progress(log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from beam_seed.quality.package import InputFormat
 from beam_seed.trainer.bag import fit_bag
 from beam_seed.trainer.labels import Label, read_labels, split
 from beam_seed.trainer.packaging import package, progress
+from beam_seed.trainer.run_folder import check_local, claim
 from beam_seed.trainer.tokenizer import train_tokenizer
 
 # Documents of 50 steps are sorted by length before they are cut into batches: padding falls to about 1.1 x and batches stay mixed.
@@ -195,13 +196,8 @@ def _arguments(options: Options, checkpoints: Path, processes: int) -> TrainingA
 
 def _prepare(output: Path, options: Options, form: InputFormat, training: Sequence[Label]) -> None:
     """Make the folder, or check that it is this run's; put the tokenizer there."""
-    (output / "checkpoints").mkdir(parents=True, exist_ok=True)
-    run, wanted = output / "run.json", json.dumps(asdict(options), indent=1, sort_keys=True)
-    if run.exists() and run.read_text() != wanted:
-        raise ValueError(
-            f"{output} holds a run with other options ({run}); expected the same ones to continue it, or another output folder"
-        )
-    run.write_text(wanted)
+    claim(output, asdict(options))
+    (output / "checkpoints").mkdir(exist_ok=True)
     tokenizer = output / "tokenizer.json"
     if options.model:
         shutil.copyfile(Path(options.model) / "tokenizer.json", tokenizer)
@@ -230,10 +226,7 @@ def _from_scratch(options: Options, vocabulary: int) -> LlamaForSequenceClassifi
 
 
 def _check_places(options: Options) -> None:
-    if "://" in options.output or not options.output:
-        raise ValueError(
-            f"output is {options.output!r}; expected a local folder: checkpoints are written there; copy the scorer afterwards"
-        )
+    check_local(options.output, "scorer")
     missing = [name for name in ("config.json", "tokenizer.json") if options.model and not (Path(options.model) / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{options.model} has no {' and no '.join(missing)}; expected a local Hugging Face directory with both")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_seed.labels import transforms
 from beam_seed.labels.oracles import Rubric
-from beam_seed.labels.transforms import LabelDocuments, _BatchDocuments, local_processes
+from beam_seed.labels.transforms import LabelDocuments, _BatchDocuments
 from beam_seed.quality.rubric import rate
 from beam_seed.records import make_document
 
@@ -56,7 +55,7 @@ def test_counters(endpoint, chat, fast_retries):
     _ = pipeline | beam.Create(keyed) | LabelDocuments(chat(endpoint, price_in=1.0, price_out=1.0), max_failed_share=1.0)
     result = pipeline.run()
     result.wait_until_finish()
-    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("labels"))["counters"]
+    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("beam_seed.labels"))["counters"]
     counters = {counter.key.metric.name: counter.committed for counter in found}
     stats = endpoint.stats()
     assert (counters["labelled"], counters["failed"]) == (5, 1)
@@ -82,19 +81,6 @@ def test_windows_are_refused():
 def test_bad_parameters(parameters):
     with pytest.raises(ValueError, match="expected"):
         LabelDocuments(Rubric(), **parameters)
-
-
-@pytest.mark.parametrize(
-    ("flags", "processes"),
-    [
-        (["--runner=FnApiRunner"], 1),
-        (TWO, 2),
-        (["--runner=FnApiRunner", "--direct_running_mode=multi_threading", "--direct_num_workers=4"], 1),
-        (["--runner=DataflowRunner", "--project=p", "--region=r", "--temp_location=gs://b/t"], 0),
-    ],
-)
-def test_processes_that_share_a_limit(flags, processes):
-    assert local_processes(PipelineOptions(flags)) == processes
 
 
 def test_a_limit_that_cannot_be_divided_is_refused(endpoint, chat, monkeypatch):

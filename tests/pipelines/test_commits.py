@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -245,6 +246,20 @@ def test_judges_are_given_whole_samples(output: Path) -> None:
     assert {row["rule"] for row in told} <= {None, "shared-text"}
     assert any(row["rule"] for row in told) == any("module c" in row["prompt"] + row["content"] for row in contents)
     assert len(told) == len(before)
+
+
+def test_samples_that_share_text_with_a_benchmark_are_dropped(output: Path, arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "tasks.jsonl").write_text(json.dumps({"id": "fork", "code": source(200, 6).decode()}) + "\n")
+    shutil.copytree(output, tmp_path / "out")
+    command = [*arguments, f"--benchmarks={tmp_path / 'tasks.jsonl'}", f"--output={tmp_path / 'out'}", "--workers=1"]
+    assert commits.main(command) == 0
+    dropped = [row for row in rows(tmp_path / "out" / "rejected") if row["stage"] == DECONTAMINATION]
+    assert {(row["repo"], row["rule"]) for row in dropped} == {("fork", "benchmark-overlap")}
+    wanted = "def function_200_5(value)"
+    assert any(wanted in row["content"] for row in corpus(output))
+    assert not any(wanted in row["content"] for row in corpus(tmp_path / "out"))
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [section["rows"] for section in report["sections"]] == [[["tasks", 1.0, 1.0, 1.0, float(len(dropped))]]]
 
 
 @pytest.mark.parametrize(

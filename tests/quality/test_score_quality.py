@@ -122,20 +122,6 @@ def test_bad_parameters(parameters):
         ScoreQuality(**parameters)
 
 
-@pytest.mark.parametrize(
-    ("flags", "processes"),
-    [
-        ([], 1),
-        (["--runner=FnApiRunner"], 1),
-        (["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"], 2),
-        (["--runner=apache_beam.runners.DirectRunner", "--direct_running_mode=multi_threading", "--direct_num_workers=0"], 0),
-        (["--runner=DataflowRunner", "--project=p", "--region=r", "--temp_location=gs://b/t"], 0),
-    ],
-)
-def test_cores_are_divided_by_the_runner_s_workers(flags, processes):
-    assert transforms._processes(PipelineOptions(flags)) == processes
-
-
 def test_across_processes(scorer_directory, keyed):
     options = PipelineOptions(["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"])
     expected = Scorer.load(str(scorer_directory), batch_tokens=200).score([document for _, document in keyed])

@@ -160,7 +160,8 @@ class TestStory:
         assert "    stands for 3 documents, itself included:" in lines
         assert "      fork/core.py (from a.tar): near-duplicate of numpy/numpy/copy of core.py, similarity 0.9" in lines
         passed = (
-            "    passed: read; language; rules; exact dedup; near dedup; syntax (syntax error share 0); quality (quality 0.75, limit 0.31)"
+            "    passed: read; language; rules; exact dedup; near dedup; syntax (syntax error share 0); "
+            "decontamination; quality (quality 0.75, limit 0.31)"
         )
         assert passed in lines
         assert "    stands for 2 repositories, itself included:" in lines

@@ -45,10 +45,11 @@ MORE = {
     "commits": ["--min_stars=0", "--min_forks=0", "--min_commits=1", "--min_days=0"],
     "sample": ["--per_language=2"],
     "label": ["--oracle=rubric"],
+    "decontaminate": ["--benchmarks=gs://bucket/benchmark.jsonl"],
 }
-ACCELERATED = ("github", "commits", "score")
+ACCELERATED = ("github", "commits", "web", "score")
 # Names of what lies in the bucket; a job that is not here reads the table of files.
-INPUT = {"commits": "histories/*.bundle", "github": "tables/*.parquet,archives/*.zip"}
+INPUT = {"web": "web/*.warc", "commits": "histories/*.bundle", "github": "tables/*.parquet,archives/*.zip"}
 
 
 class Cloud(NamedTuple):
@@ -99,6 +100,8 @@ def fill(folder: Path) -> None:
         file.writestr("demo/pkg/module.py", "def sub(a, b):\n    return a - b\n" * 4)
     for name, data in {
         "tables/files.parquet": table.getvalue(),
+        "benchmark.jsonl": b'{"prompt": "def f(a, b): return a + b + c + d + e + f + g + h + i + j + k"}\n',
+        "web/pages.warc": b"",
         "archives/demo.zip": archive.getvalue(),
         "histories/demo.bundle": history(folder),
     }.items():

@@ -5,9 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from beam_seed.quality.rubric import rate
 from beam_seed.trainer.labels import Label, oracles, project_of, read_labels, split
-from beam_seed.trainer.rubric_labels import label
 from beam_seed.trainer.tokenizer import train_tokenizer
 
 ROW = {"content": "x", "language": "Go", "path": "a.go", "rating": 5}
@@ -119,25 +117,3 @@ def test_tokenizer_encodes_anything_and_speaks_no_specials():
     assert tokenizer.get_vocab_size() <= 300
     with pytest.raises(ValueError, match="at least 257"):
         train_tokenizer([], 256)
-
-
-def test_rubric_labels_sample_evenly_once_and_alike(tmp_path):
-    rows = [{"repo": f"p{n % 4}-1.0", "path": f"{n}.{'py' if n % 2 else 'go'}", "content": f"x = {n % 90}\n"} for n in range(200)]
-    whole = label([write(tmp_path / "all.parquet", *rows)], 50, 20, 30)
-    halves = [write(tmp_path / "2.parquet", *rows[100:]), write(tmp_path / "1.parquet", *rows[:100])]
-    assert label(halves, 50, 20, 30).equals(whole)
-    contents = whole["content"].to_pylist()
-    assert len(contents) == len(set(contents)) == 50
-    for column, limit in (("repo", 20), ("language", 30)):
-        assert max(entry["counts"] for entry in whole[column].value_counts().to_pylist()) <= limit
-    row = whole.slice(7, 1).to_pylist()[0]
-    assert row["rating"] == pytest.approx(rate(row["content"], row["language"]).rating)
-
-
-def test_rubric_labels_leave_out_what_has_no_language(tmp_path):
-    rows = [
-        {"repo": "a", "path": "picture.xyz", "content": "?"},
-        {"repo": "a", "path": "b.rb", "content": ""},
-        {"repo": "a", "path": "c.rb", "content": "1"},
-    ]
-    assert label([write(tmp_path / "a.parquet", *rows)], 9, 9, 9)["path"].to_pylist() == ["c.rb"]

@@ -1,0 +1,1 @@
+"""One module for each family of languages that can import one another's files."""
