@@ -22,7 +22,7 @@ COPY templates/requirements.lock templates/cpu.lock templates/cuda.lock template
 # The index with torch's build for processors alone is given by PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS.
 ARG PIP_EXTRA_INDEX_URL=
 ARG PIP_FIND_LINKS=
-RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary=:all: --prefix=/install \
+RUN pip install --no-cache-dir --no-deps --require-hashes --prefix=/install \
         -r templates/requirements.lock -r "templates/${VARIANT}.lock"
 COPY pyproject.toml setup.py README.md ./
 COPY beam_seed beam_seed

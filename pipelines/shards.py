@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         job.tokenizer.save(storage.join(options.output, "tokenizer"))
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, job), beam_arguments, options.workers)
-    if not status:
+    if not status and not launch.only_stages(beam_arguments):
         _tell(storage.read_json(storage.join(options.output, "manifest.json")))
     return status
 
