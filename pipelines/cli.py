@@ -15,6 +15,8 @@ COMMANDS = {
     "sample": ("pipelines.sample", "so many files of each language, drawn from a corpus, for an oracle to label"),
     "label": ("pipelines.label", "an oracle rates the files of a sample: a large model behind an endpoint, or the rubric"),
     "score": ("pipelines.score", "Parquet tables of files to their rows with quality, without the lowest"),
+    "notebooks": ("pipelines.notebooks", "Jupyter notebooks of repositories to documents of their text and code"),
+    "high-quality": ("pipelines.high_quality", "a scored corpus to its high-quality files, mined by fastText round by round"),
     "web": ("pipelines.web", "web archives to a corpus of code-related pages"),
     "train-relevance": ("pipelines.train_relevance", "pages to the fastText model that recalls code-related ones"),
     "train-categories": ("pipelines.train_categories", "pages to the fastText model that tells their form and function"),

@@ -1,0 +1,1 @@
+"""Jupyter notebooks as documents of text and code."""
