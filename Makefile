@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-slow lint
+.PHONY: setup demo test test-slow lint templates
 
 setup: $(VENV)/.installed
 
@@ -27,3 +27,6 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+templates: setup
+	$(BIN)/python -m pipelines.templates

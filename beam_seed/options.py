@@ -22,7 +22,7 @@ def option(default: Any, help: str, *, kind: str = "", choices: Sequence[str] = 
     """A field of an options dataclass.
 
     help: one sentence for ``--help``, the template and the docs. kind: '' or what the text names, one of 'read' (files to read),
-    'write' (a folder to write). check: returns what is wrong with a value, '' where nothing is.
+    'folder' (a folder to read), 'write' (a folder to write). check: returns what is wrong with a value, '' where nothing is.
     """
     metadata = {"help": help, "kind": kind, "choices": tuple(choices), "check": check}
     if isinstance(default, list):

@@ -62,12 +62,12 @@ class Options:
     prompt_tokens: int = opt.option(24_576, "Tokens that message and context of a sample may have.", check=opt.positive)
     target_tokens: int = opt.option(8_192, "Tokens that the changes of a sample may have.", check=opt.positive)
     tokenizer: str = opt.option("", "A tokenizer.json to count tokens with; without it they are estimated.", kind="read")
-    against: list[str] = opt.option([], "Output folders of earlier runs: what they have is not taken again; repeatable.", kind="read")
+    against: list[str] = opt.option([], "Output folders of earlier runs: what they have is not taken again; repeatable.", kind="folder")
     benchmarks: list[str] = opt.option(
         [], "Benchmarks whose 10-grams of words no sample may have: PATH or PATH:field+field; repeatable.", kind="read"
     )
     near_threshold: float = opt.option(0.7, "Jaccard similarity from which a change is a near-duplicate.", check=opt.proper_share)
-    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="read")
+    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="folder")
     score: bool = opt.option(True, "Score the quality of the changed files.")
     drop_lowest: float = opt.option(0.0, "Share of the commits with the lowest quality that is dropped.", check=opt.share)
     cache: str = opt.option(

@@ -68,7 +68,7 @@ class Options:
     metadata: str = opt.option("", "Table of repositories (repo, stars, forks, license, created).", kind="read")
     columns: str = opt.option("", "Column map of tables, such as content=text,repo=project; The Stack's names need none.")
     against: list[str] = opt.option(
-        [], "Output folders of earlier runs: what their deduplication kept is not taken again; repeatable.", kind="read"
+        [], "Output folders of earlier runs: what their deduplication kept is not taken again; repeatable.", kind="folder"
     )
     benchmarks: list[str] = opt.option(
         [],
@@ -78,7 +78,7 @@ class Options:
     near_threshold: float = opt.option(
         0.7, "Jaccard similarity from which a file or repository is a near-duplicate.", check=opt.proper_share
     )
-    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="read")
+    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="folder")
     score: bool = opt.option(True, "Score the quality of files and drop the lowest.")
     drop_lowest: float = opt.option(0.10, "Share of the files with the lowest quality that is dropped.", check=opt.share)
     drop_by: str = opt.option("files", "What the share is a share of.", choices=("files", "bytes"))

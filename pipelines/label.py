@@ -173,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, oracle, files), beam_arguments, workers)
     if status:
         print(f"{PROG}: answers are kept; the same command goes on from there", file=sys.stderr)
-    else:
+    elif not launch.only_stages(beam_arguments):
         print(f"labels: {storage.join(options.output, 'labels')}")
     return status
 

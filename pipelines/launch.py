@@ -34,6 +34,11 @@ def local_arguments(arguments: Sequence[str], workers: int, mode: str) -> list[s
     return local
 
 
+def only_stages(arguments: Sequence[str]) -> bool:
+    """Whether these Beam arguments stage the graph and run nothing, as a Flex Template's launcher asks: there is no output to tell of."""
+    return any(argument.split("=", 1)[0] == "--template_location" for argument in arguments)
+
+
 def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[str], workers: int, mode: str = "multi_processing") -> int:
     """Build and run a pipeline and wait for it. Returns the exit status: 1, and one line that says why, where the job fails."""
     pipeline_options = PipelineOptions(local_arguments(arguments, workers, mode))

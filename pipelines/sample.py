@@ -33,7 +33,7 @@ class Options:
     output: str = opt.option(
         "", "Folder: sample/ (the files drawn) and sample.json (asked, available and taken by language).", kind="write"
     )
-    allocation: str = opt.option("", f"Files of each language: {', '.join(presets())}, or a YAML or JSON file.", kind="read")
+    allocation: str = opt.option("", f"Files of each language: {', '.join(presets())}, or a YAML or JSON file.")
     per_language: int = opt.option(0, "Files of every language there is, instead of an allocation.", check=opt.not_negative)
     per_project: int = opt.option(0, "Files of one project in one language at most; 0 means any number.", check=opt.not_negative)
     seed: int = opt.option(0, "Decides which files are drawn.")
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "sample.json", "sample/*.parquet")
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, quotas, files), beam_arguments, options.workers)
-    if not status:
+    if not status and not launch.only_stages(beam_arguments):
         print(f"sample: {storage.join(options.output, 'sample')}")
     return status
 

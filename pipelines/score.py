@@ -38,7 +38,7 @@ class Options:
         [], "Parquet files, globs or folders with columns repo, path, content (and language, else it is detected).", kind="read"
     )
     output: str = opt.option("", "Folder: kept/ (rows with their quality), dropped/ (what went, and why), scores.json.", kind="write")
-    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="read")
+    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="folder")
     drop_lowest: float = opt.option(0.10, "Share of the files with the lowest quality that is dropped.", check=opt.share)
     drop_by: str = opt.option("files", "What the share is a share of.", choices=("files", "bytes"))
     drop_per: str = opt.option("all", "Whether the share holds over all files or within each language.", choices=("all", "language"))
@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "scores.json", "kept/*.parquet", "dropped/*.parquet")
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, package), beam_arguments, options.workers)
-    if not status:
+    if not status and not launch.only_stages(beam_arguments):
         counts = storage.read_json(storage.join(options.output, "scores.json"))["counts"]
         print(f"kept {counts['kept_files']:,} of {counts['read_files']:,} files: {storage.join(options.output, 'kept')}")
     return status

@@ -34,12 +34,10 @@ PROG = "beam-seed shards"
 class Options:
     """Mix corpora by a stage, tokenise, pack and shuffle them into training shards."""
 
-    stage: str = opt.option("", f"What is mixed, and how: {', '.join(presets())}, or a YAML file.", kind="read")
-    source: list[str] = opt.option(
-        [], "NAME=PATH: a source's Parquet files, globs or folders, instead of the stage's own; repeatable.", kind="read"
-    )
+    stage: str = opt.option("", f"What is mixed, and how: {', '.join(presets())}, or a YAML file.")
+    source: list[str] = opt.option([], "NAME=PATH: a source's Parquet files, globs or folders, instead of the stage's own; repeatable.")
     without: list[str] = opt.option([], "Sources of the stage that are left out; repeatable.")
-    tokenizer: str = opt.option("", "Folder of a Hugging Face tokenizer (tokenizer.json); see beam-seed train-tokenizer.", kind="read")
+    tokenizer: str = opt.option("", "Folder of a Hugging Face tokenizer (tokenizer.json); see beam-seed train-tokenizer.", kind="folder")
     output: str = opt.option("", "Folder: shards/, tokenizer/, schema.pbtxt, statistics.pbtxt, manifest.json.", kind="write")
     shards: int = opt.option(8, "Files of equally many sequences.", check=opt.positive)
     tombstones: list[str] = opt.option(
@@ -170,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         job.tokenizer.save(storage.join(options.output, "tokenizer"))
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, job), beam_arguments, options.workers)
-    if not status:
+    if not status and not launch.only_stages(beam_arguments):
         _tell(storage.read_json(storage.join(options.output, "manifest.json")))
     return status
 

@@ -233,6 +233,8 @@ def main(program: Program, argv: Sequence[str] | None = None) -> int:
         status = launch.run(job.prog, lambda pipeline: program.build(pipeline, options), beam_arguments, options.workers)
     if status:
         print(f"{job.prog}: finished stages are kept; the same command goes on from there", file=sys.stderr)
+    elif launch.only_stages(beam_arguments):
+        logging.info("the job is staged; its report will be %s", storage.join(options.output, "report.html"))
     elif options.until == REPORT:
         print(f"report: {storage.join(options.output, 'report.html')}")
     else:

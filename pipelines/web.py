@@ -50,10 +50,10 @@ class Options:
     category_model: str = opt.option("", "Folder of a model of train-categories, for pages whose category no rule tells.", kind="read")
     categories: str = opt.option("", "Table of criteria, thresholds and sampling rates; without it, the package's.", kind="read")
     against: list[str] = opt.option(
-        [], "Output folders of earlier runs: what their deduplication kept is not taken again; repeatable.", kind="read"
+        [], "Output folders of earlier runs: what their deduplication kept is not taken again; repeatable.", kind="folder"
     )
     near_threshold: float = opt.option(0.7, "Jaccard similarity from which a page is a near-duplicate.", check=opt.proper_share)
-    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="read")
+    scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="folder")
     score: bool = opt.option(True, "Score the quality of pages and drop the lowest of each category.")
     cache: str = opt.option("", "Folder of known scores, shared by runs; without it, one in the output folder.", kind="write")
     accelerator: str = opt.option("", "Accelerator of the scoring step, such as type:nvidia-l4;count:1;install-nvidia-driver.")

@@ -1,0 +1,131 @@
+"""The image: one Beam and one Python everywhere, what it installs is locked, linters pass; slow: it is built and launches a job."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from beam_seed import storage
+from pipelines import templates
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "templates").glob("*.sh"))
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pins(text: str) -> dict[str, str]:
+    return {canonicalize_name(name): pinned for name, pinned in re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\]+)", text, re.M)}
+
+
+def test_one_beam_version_everywhere():
+    told = {
+        "Dockerfile": re.findall(r"^ARG BEAM=(.+)$", read("Dockerfile"), re.M),
+        "pyproject.toml": re.findall(r'"apache-beam\[gcp\]==([^"]+)"', read("pyproject.toml")),
+        "requirements.txt": [pins(read("requirements.txt"))["apache-beam"]],
+        "requirements.lock": [pins(read("templates/requirements.lock"))["apache-beam"]],
+        "installed": [version("apache-beam")],
+    }
+    assert set(map(tuple, told.values())) == {(version("apache-beam"),)}, told
+    assert "apache/beam_python${PYTHON}_sdk:${BEAM}" in read("Dockerfile")
+
+
+def test_one_python_minor_everywhere():
+    (minor,) = re.findall(r"^ARG PYTHON=(.+)$", read("Dockerfile"), re.M)
+    assert "python:${PYTHON}-slim" in read("Dockerfile")
+    assert re.findall(r"^PYTHON \?= python(.+)$", read("Makefile"), re.M) == [minor]
+    assert f"--python-version {minor}" in read("templates/lock.sh")
+    assert f'python_version = "{minor}"' in read("pyproject.toml")
+    assert f"python{minor.replace('.', '')}-template-launcher-base" in read("Dockerfile")
+    assert minor in "".join(re.findall(r'requires-python = "(.+)"', read("pyproject.toml")))
+
+
+@pytest.mark.parametrize("variant", ["cpu", "cuda"])
+def test_the_lock_is_whole_hashed_and_of_the_tested_versions(variant):
+    text = read("templates/requirements.lock") + read(f"templates/{variant}.lock")
+    locked, tested = pins(text), pins(read("requirements.txt"))
+    assert len(re.findall(r"^[A-Za-z0-9._-]+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", text, re.M)) == len(locked)
+    assert {name: tested[name] for name in locked if name in tested} == {
+        name: pinned.removesuffix("+cpu") for name, pinned in locked.items() if name in tested
+    }
+    (needed,) = re.findall(r"^dependencies = \[(.+?)^\]", read("pyproject.toml"), re.M | re.S)
+    for requirement in map(Requirement, re.findall(r'"(.+)"', needed)):
+        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
+
+
+def test_what_the_image_runs_is_there():
+    text = read("Dockerfile")
+    assert "FLEX_TEMPLATE_PYTHON_PY_FILE=/template/main.py" in text
+    assert "FLEX_TEMPLATE_PYTHON_REQUIREMENTS_FILE" not in text  # each worker would install it anew
+    assert "FLEX_TEMPLATE_PYTHON_SETUP_FILE" not in text
+    assert 'ENTRYPOINT ["/opt/apache/beam/boot"]' in text
+    assert re.findall(r"^ARG JOB=(.+)$", text, re.M)[0] in templates.LAUNCHABLE
+
+
+def test_hadolint():
+    told = subprocess.run([Path(sys.executable).with_name("hadolint"), ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert (told.returncode, told.stdout) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is no Python package; install it from your distribution")
+def test_shellcheck():
+    told = subprocess.run(["shellcheck", *SCRIPTS], capture_output=True, text=True)
+    assert (told.returncode, told.stdout) == (0, "")
+
+
+def dry_run(script: str, *arguments: str, **environment: str) -> str:
+    command = ["bash", str(ROOT / "templates" / script), *arguments]
+    told = os.environ | {"DRY_RUN": "1", "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run(command, env=told, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_scripts_say_what_they_would_do():
+    told = dry_run("build.sh", "score", "cuda", REPOSITORY="host/project/images", BUCKET="bucket", VERSION="v1")
+    assert "docker build --build-arg JOB=score --build-arg VARIANT=cuda --tag host/project/images/score:v1-cuda ." in told
+    assert told.splitlines()[-1] == "gs://bucket/templates/v1/score.json"
+    run = {"PROJECT": "project", "BUCKET": "bucket", "VERSION": "v1", "SUBNETWORK": "regions/r/subnetworks/s", "LABELS": "a=b"}
+    told = dry_run("run.sh", "score", "input=gs://a,gs://b", "output=gs://c", **run)
+    assert "--template-file-gcs-location=gs://bucket/templates/v1/score.json" in told
+    assert "--subnetwork=regions/r/subnetworks/s --disable-public-ips" in told
+    assert told.rstrip().endswith("--parameters=^~^input=gs://a,gs://b~output=gs://c")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not (shutil.which("buildah") and shutil.which("debootstrap")), reason="needs root, buildah and debootstrap"
+)
+@pytest.mark.timeout(3600)
+def test_the_built_image_launches_a_job(cloud):
+    image = os.environ.get("BEAM_SEED_IMAGE", "")  # one that is there already
+    if not image:
+        image = "localhost/beam-seed:test"
+        subprocess.run([ROOT / "templates" / "build_offline.sh", image, "cpu", "dedup"], check=True)
+    environment = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"} | os.environ
+    container = subprocess.run(["buildah", "from", image], env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        told = [f"--env={name}={value}" for name, value in cloud.environment.items()]
+        folder = str(Path(cloud.environment["GOOGLE_APPLICATION_CREDENTIALS"]).parent)
+        launcher = ["buildah", "run", f"--volume={folder}:{folder}:ro", *told, container, "--"]
+        launcher += ["/opt/google/dataflow/python_template_launcher/python_template_launcher"]
+        assert (
+            "--near-threshold" in subprocess.run([*launcher, "--help"], env=environment, capture_output=True, text=True, check=True).stdout
+        )
+        name = "gs://bucket/staging/template_launches/in_image/job_object"
+        arguments = cloud.arguments("dedup", f"--template_location={name}")
+        arguments = [each for each in arguments if each != "--template_location=gs://bucket/staging/template_launches/dedup/job_object"]
+        ended = subprocess.run([*launcher, *arguments], env=environment, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        assert storage.read_json(name)["name"] == "dedup-20260101"
+    finally:
+        subprocess.run(["buildah", "rm", container], env=environment, capture_output=True, check=True)
