@@ -13,11 +13,15 @@ import apache_beam as beam
 from beam_seed import options as opt
 from beam_seed import storage
 from beam_seed.curation.assemble import Part
+from beam_seed.curation.contamination import overlap_sections
 from beam_seed.curation.datasets import MAX_BUCKETS, Shard
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.score_transforms import ScoreSurvivors
 from beam_seed.curation.summary import Run
 from beam_seed.curation.transforms import AssembleCorpora
+from beam_seed.decontamination.index import Limits as NgramLimits
+from beam_seed.decontamination.judge import index_of
+from beam_seed.decontamination.transforms import IndexBenchmarks, KeyedBytes
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -31,11 +35,22 @@ from beam_seed.web.corpus import corpus_rows
 from beam_seed.web.heuristics import Limits
 from beam_seed.web.job import VARIANT, WEB
 from beam_seed.web.sections import web_sections
-from beam_seed.web.survivors import PageReader
+from beam_seed.web.survivors import PageReader, page_texts
 from pipelines import stages
-from pipelines.stages import REPORT, WATCHED, Program, Stage, add_stages, duplicates_stage, told_as, told_options
+from pipelines.stages import (
+    REPORT,
+    WATCHED,
+    Program,
+    Stage,
+    add_stages,
+    contamination_stage,
+    duplicates_stage,
+    told_as,
+    told_options,
+    with_steps,
+)
 
-STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", REPORT)
+STAGES = ("documents", "measures", "duplicates", "scores", "contamination", "verdicts", "corpora", REPORT)
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,9 @@ class Options:
     categories: str = opt.option("", "Table of criteria, thresholds and sampling rates; without it, the package's.", kind="read")
     against: list[str] = opt.option(
         [], "Output folders of earlier runs: what their deduplication kept is not taken again; repeatable.", kind="folder"
+    )
+    benchmarks: list[str] = opt.option(
+        [], "Benchmarks whose 10-grams of words no page may have: PATH or PATH:field+field; repeatable.", kind="read"
     )
     near_threshold: float = opt.option(0.7, "Jaccard similarity from which a page is a near-duplicate.", check=opt.proper_share)
     scorer: str = opt.option("", "Folder of the quality model; without it, the one that comes with the package.", kind="folder")
@@ -68,8 +86,10 @@ class Options:
 def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``."""
     lsh = (*optimal_bands(options.near_threshold, NUM_PERM), options.near_threshold)
-    sections = partial(_sections, categories=options.categories)
-    run = Run(WEB, options.output, sorted(options.input), told_options(options), lsh, _models(options), sections)
+    sections = partial(_sections, categories=options.categories, benchmarks=options.benchmarks)
+    run = Run(
+        with_steps(WEB, options.benchmarks), options.output, sorted(options.input), told_options(options), lsh, _models(options), sections
+    )
     archives = list_archives(options)
     listing = [[info.path, info.size, info.modified] for info in archives]
     paths = [info.path for info in archives]
@@ -95,13 +115,15 @@ def _models(options: Options) -> dict[str, str]:
     }
 
 
-def _sections(root: str, tally: Tally, categories: str) -> Sequence[Section]:
-    return web_sections(tally, load_table(categories))
+def _sections(root: str, tally: Tally, categories: str, benchmarks: Sequence[str]) -> Sequence[Section]:
+    return [*web_sections(tally, load_table(categories)), *overlap_sections(root, tally, benchmarks)]
 
 
 def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> dict[str, Stage]:
     root, bands, limits, models = options.output, optimal_bands(options.near_threshold, NUM_PERM), Limits(), _models(options)
     known = cache.folder(options.cache or storage.join(root, "_cache"), models["scorer"], bool(options.accelerator))
+    contamination = _contamination(pipeline, options)
+    nothing = pipeline | "No contamination" >> beam.Create([], reshuffle=False).with_output_types(KeyedBytes)
 
     def documents(_: Mapping[str, Any]) -> Any:
         buckets = pipeline | "Archives" >> beam.Create(buckets_of(paths), reshuffle=False)
@@ -118,7 +140,8 @@ def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> 
         return built["measures"] | "Score survivors" >> score
 
     def verdicts(built: Mapping[str, Any]) -> Any:
-        decide = steps.DecidePages(root, options.categories, options.near_threshold, built["duplicates"])
+        measured = built["duplicates"], built.get("contamination", nothing)
+        decide = steps.DecidePages(root, options.categories, options.near_threshold, *measured)
         return built["scores"] | "Decide verdicts" >> decide
 
     def corpora(built: Mapping[str, Any]) -> Any:
@@ -143,6 +166,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> 
             scores,
             decode=lambda item: Shard(**item),
         ),
+        **contamination,
         "verdicts": Stage(
             ("verdicts/*", "rejected/verdict-*", "failed/verdict-*", "_work/tally/verdict-*"),
             {"table": load_table(options.categories).plain()},
@@ -158,11 +182,24 @@ def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> 
     }
 
 
+def _contamination(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
+    """The stage that benchmarks add."""
+    if not options.benchmarks:
+        return {}
+    index = pipeline | "Index benchmarks" >> IndexBenchmarks(options.benchmarks)
+    texts = partial(page_texts, root=options.output)
+    return {"contamination": contamination_stage(options.output, options.benchmarks, NgramLimits(), index, texts, "scores")}
+
+
 def check(options: Options) -> None:
     """Refuse a command line that cannot be run. Raises UsageError, which names the flag."""
     if not options.input:
         raise opt.UsageError(WEB.prog, "argument --input: none given; expected WARC or WET files")
     stages.check_earlier_runs(WEB, options.against, options.output, optimal_bands(options.near_threshold, NUM_PERM))
+    if options.until == "contamination" and not options.benchmarks:
+        raise opt.UsageError(WEB.prog, "argument --until: without --benchmarks there is no stage contamination; expected another stage")
+    with told_as(WEB, "--benchmarks"):
+        index_of(options.benchmarks, NgramLimits())
     with told_as(WEB, "--input"):
         if not list_archives(options):
             raise ValueError(f"no file matches {options.input}; expected WARC or WET files, such as crawl/*.warc.gz")

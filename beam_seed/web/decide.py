@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from beam_seed.curation.datasets import DUPLICATES, read_table, shard_path
 from beam_seed.curation.decide import Kept, duplicate_fate, rejection, write_verdicts
+from beam_seed.decontamination.judge import CONTAMINATED, contamination_fate
 from beam_seed.packing import unpack_tables
 from beam_seed.quality.threshold import STEPS, ScoreHistogram
 from beam_seed.web.categories import Policy, Table
@@ -42,12 +43,13 @@ class Limits(NamedTuple):
 class _Shard:
     """Everything measured of one shard's pages, row by row."""
 
-    def __init__(self, root: str, number: int, duplicates: Sequence[bytes]):
+    def __init__(self, root: str, number: int, duplicates: Sequence[bytes], contaminated: Sequence[bytes]):
         self.documents = read_table(shard_path(root, "documents", number), ["id", "source", "repo", "path", "size"]).to_pylist()
         columns = ["category", "detected_by", "relevance", "stage", "rule", "measured", "limit", "evidence"]
         self.measures = read_table(shard_path(root, "measures", number), columns).to_pylist()
         self.duplicates = {row["start"]: row for row in unpack_tables(duplicates, DUPLICATES).to_pylist()}
         self.quality = {row["row"]: row for row in read_table(shard_path(root, "quality", number)).to_pylist()}
+        self.contaminated = {row["row"]: row for row in unpack_tables(contaminated, CONTAMINATED).to_pylist()}
 
     def early_fate(self, row: int, near_threshold: float) -> dict[str, Any] | None:
         """What dropped the page before its score was looked at."""
@@ -56,6 +58,8 @@ class _Shard:
             return {name: measures[name] for name in ("stage", "rule", "measured", "limit", "evidence")}
         if duplicate is not None and duplicate["rule"] != "kept":
             return duplicate_fate(duplicate, near_threshold)
+        if row in self.contaminated:
+            return contamination_fate(self.contaminated[row])
         if row in self.quality and self.quality[row]["error"] is not None:
             return {"stage": "quality", "error": self.quality[row]["error"]}
         return None
@@ -69,9 +73,9 @@ class _Shard:
         return duplicate["size"] if duplicate is not None and duplicate["rule"] == "kept" else 1
 
 
-def score_histogram(root: str, number: int, duplicates: Sequence[bytes], near_threshold: float) -> bytes:
+def score_histogram(root: str, number: int, duplicates: Sequence[bytes], contaminated: Sequence[bytes], near_threshold: float) -> bytes:
     """Packed ScoreHistogram, by category, of a shard's pages that deduplication left; without scores, of missing ones."""
-    shard = _Shard(root, number, duplicates)
+    shard = _Shard(root, number, duplicates, contaminated)
     scores: dict[str, list[float | None]] = {}
     for row, measures in enumerate(shard.measures):
         if shard.early_fate(row, near_threshold) is None:
@@ -100,9 +104,14 @@ def _threshold(policy: Policy, histogram: ScoreHistogram, category: str) -> floa
     return histogram.threshold(policy.drop_lowest or 0.0, category)
 
 
-def decide_shard(root: str, number: int, duplicates: Sequence[bytes], near_threshold: float, limits: Limits) -> list[Kept]:
-    """Write a shard's ``verdicts/``, ``rejected/`` and ``failed/``; returns what it has in the corpus."""
-    shard = _Shard(root, number, duplicates)
+def decide_shard(
+    root: str, number: int, duplicates: Sequence[bytes], contaminated: Sequence[bytes], near_threshold: float, limits: Limits
+) -> list[Kept]:
+    """Write a shard's ``verdicts/``, ``rejected/`` and ``failed/``; returns what it has in the corpus.
+
+    duplicates, contaminated: packed DUPLICATES and CONTAMINATED of the shard.
+    """
+    shard = _Shard(root, number, duplicates, contaminated)
     documents = [document | {"language": measures["category"]} for document, measures in zip(shard.documents, shard.measures, strict=True)]
     fates = [
         shard.early_fate(row, near_threshold) or category_fate(document["id"], shard.measures[row]["category"], shard.score(row), limits)

@@ -1,4 +1,4 @@
-"""What the scorer reads: the pages of a shard that are relevant and no duplicates."""
+"""What the scorer and the search for benchmarks read: the pages of a shard that are relevant and no duplicates."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from beam_seed.curation.datasets import DUPLICATES, read_documents, read_table, shard_path
+from beam_seed.curation.datasets import DUPLICATES, Shard, read_documents, read_groups, read_table, shard_path, text_views
 from beam_seed.curation.duplicates import dropped_rows
-from beam_seed.packing import unpack_tables
+from beam_seed.decontamination.judge import Texts
+from beam_seed.packing import pack_table, unpack_tables
 from beam_seed.records import Document
 
 
@@ -18,6 +20,19 @@ def surviving_rows(root: str, number: int, duplicates: Sequence[bytes]) -> Any:
     measures = read_table(shard_path(root, "measures", number), ["stage"])
     passed = np.flatnonzero(measures["stage"].is_null().to_numpy())
     return np.setdiff1d(passed, dropped_rows(unpack_tables(duplicates, DUPLICATES), "file"), assume_unique=True)
+
+
+def page_texts(shard: Shard, root: str) -> tuple[int, Iterator[Texts]]:
+    """The texts of a shard's survivors; what many hosts have is boilerplate."""
+    return shard.number, _texts(root, shard.number)
+
+
+def _texts(root: str, number: int) -> Iterator[Texts]:
+    rows = surviving_rows(root, number, [pack_table(read_table(shard_path(root, "duplicates", number)))])
+    for start, group in read_groups(shard_path(root, "documents", number), ["repo", "content"], rows.tolist()):
+        here = rows[(rows >= start) & (rows < start + len(group))]
+        chosen = group.take(pa.array(here - start))
+        yield Texts(here.tolist(), chosen["repo"].to_pylist(), [text_views(chosen["content"])])
 
 
 class PageReader:

@@ -14,6 +14,7 @@ from beam_seed import storage
 from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.read import Bucket, write_bucket
+from beam_seed.curation.transforms import Packed
 from beam_seed.exact_dedup.transforms import FindExactDuplicates
 from beam_seed.near_dedup.lsh import Bands
 from beam_seed.quality.threshold import ScoreHistogram
@@ -99,26 +100,30 @@ def _models(relevance_folder: str, category_folder: str) -> Models:
 class DecidePages(beam.PTransform):
     """Scored shards to what each has left in the corpus, once ``verdicts/``, ``rejected/`` and ``failed/`` are written.
 
-    table: path of a categories.yaml, '' for the package's. duplicates: (shard number, packed DUPLICATES).
+    table: path of a categories.yaml, '' for the package's. duplicates, contaminated: (shard number, packed DUPLICATES and
+    CONTAMINATED).
     """
 
     root: str
     table: str
     near_threshold: float
     duplicates: Any
+    contaminated: Any
 
     def expand(self, shards: Any) -> Any:
-        duplicates = AsMultiMap(self.duplicates)
+        measured = AsMultiMap(self.duplicates), AsMultiMap(self.contaminated)
         histogram = (
             shards
-            | "Count scores" >> beam.Map(self._count, duplicates).with_output_types(bytes)
+            | "Count scores" >> beam.Map(self._count, *measured).with_output_types(bytes)
             | "Merge scores" >> beam.CombineGlobally(lambda packed: ScoreHistogram.merged(packed).to_bytes())
         )
-        return shards | "Decide" >> beam.FlatMap(self._decide, duplicates, AsSingleton(histogram)).with_output_types(Kept)
+        return shards | "Decide" >> beam.FlatMap(self._decide, *measured, AsSingleton(histogram)).with_output_types(Kept)
 
-    def _count(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]]) -> bytes:
-        return score_histogram(self.root, shard.number, list(duplicates[shard.number]), self.near_threshold)
+    def _count(self, shard: Shard, duplicates: Packed, contaminated: Packed) -> bytes:
+        measured = duplicates[shard.number], contaminated[shard.number]
+        return score_histogram(self.root, shard.number, *measured, self.near_threshold)
 
-    def _decide(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]], histogram: bytes) -> Iterator[Kept]:
+    def _decide(self, shard: Shard, duplicates: Packed, contaminated: Packed, histogram: bytes) -> Iterator[Kept]:
         limits = limits_of(load_table(self.table), histogram)
-        yield from decide_shard(self.root, shard.number, list(duplicates[shard.number]), self.near_threshold, limits)
+        measured = duplicates[shard.number], contaminated[shard.number]
+        yield from decide_shard(self.root, shard.number, *measured, self.near_threshold, limits)

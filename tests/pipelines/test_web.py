@@ -237,6 +237,25 @@ def test_an_infeasible_mix_is_told(run, arguments, tmp_path, capsys):
 # ---- command lines
 
 
+def test_a_page_that_holds_a_benchmark_goes_and_nothing_is_read_again(run, arguments, tmp_path, capsys):
+    kept = read(run, "corpora/web").to_pylist()
+    planted = max(kept, key=lambda row: row["words"])
+    (tmp_path / "tasks.jsonl").write_text(json.dumps({"task_id": "T/1", "prompt": planted["content"].upper()}) + "\n")
+    output = tmp_path / "output"
+    shutil.copytree(run, output)
+    before = (output / "_stages" / "scores.json").read_bytes()
+    assert web.main([*arguments, f"--benchmarks={tmp_path / 'tasks.jsonl'}", f"--output={output}", "--workers=1"]) == 0
+    assert (output / "_stages" / "scores.json").read_bytes() == before
+    left = {row["id"] for row in read(output, "corpora/web").to_pylist()}
+    gone = {row["id"]: row for row in read(output, "rejected").to_pylist() if row["stage"] == "decontamination"}
+    assert planted["id"] in gone
+    assert left | set(gone) == {row["id"] for row in kept}
+    assert not left & set(gone)
+    assert "T/1" in gone[planted["id"]]["evidence"]
+    assert all(line["holds"] for line in json.loads((output / "manifest.json").read_text())["invariants"])
+    assert "decontamination" in (output / "report.html").read_text().lower()
+
+
 def test_without_a_model_only_code_tags_tell(archives, table, tmp_path):
     output = tmp_path / "output"
     arguments = [f"--input={archives[0]}/a.warc.gz", f"--categories={table}", "--score=false", f"--output={output}", "--workers=1"]
