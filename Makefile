@@ -17,8 +17,9 @@ $(VENV)/.installed: requirements.txt pyproject.toml setup.py
 demo: setup
 	$(BIN)/beam-seed github --demo --output=out/demo
 
+# A file's tests stay in one process: they share what they made.
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -51,9 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("apache_beam").setLevel(logging.WARNING)  # its INFO is about type hints and caches
     logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)  # warns at every start
     # Beam reads sys.argv for flags it is not given: it must see the command's own.
-    sys.argv = [f"beam-seed {arguments[0]}", *arguments[1:]]
-    module = importlib.import_module(COMMANDS[arguments[0]][0])
-    status: int = module.main(arguments[1:])
+    before, sys.argv = sys.argv, [f"beam-seed {arguments[0]}", *arguments[1:]]
+    try:
+        status: int = importlib.import_module(COMMANDS[arguments[0]][0]).main(arguments[1:])
+    finally:
+        sys.argv = before
     return status
 
 

@@ -4,7 +4,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_seed.records import Document
-from beam_seed.rules.rules import Limits
+from beam_seed.rules import rules
+from beam_seed.rules.rules import Limits, apply_rules
 from beam_seed.rules.transforms import ApplyRules
 
 
@@ -30,8 +31,14 @@ def test_default_limits():
     assert len((DOCUMENTS | ApplyRules()).kept) == 2
 
 
-def test_a_document_that_breaks_a_rule_function_fails_alone():
-    outcome = [DOCUMENTS[0], DOCUMENTS[0]._replace(id="bad", path=None)] | ApplyRules()
+def test_a_document_that_breaks_a_rule_function_fails_alone(monkeypatch):
+    def broken(document, limits):
+        if document.id == "bad":
+            raise RuntimeError("made to fail")
+        return apply_rules(document, limits)
+
+    monkeypatch.setattr(rules, "apply_rules", broken)
+    outcome = [DOCUMENTS[0], DOCUMENTS[0]._replace(id="bad")] | ApplyRules()
     assert [kept.id for kept in outcome.kept] == ["ok.py"]
     assert [failed.id for failed in outcome.failed] == ["bad"]
 

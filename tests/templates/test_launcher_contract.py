@@ -151,7 +151,7 @@ def test_no_step_outside_of_inference_asks_for_a_machine_of_its_own(launches, jo
             "github",
             ("Score survivors/Want", "Decide verdicts/Count scores", "Decide verdicts/Decide", "Find duplicates/Collect candidates"),
         ),
-        ("commits", ("Score changes/Changed files", "Decide samples/Count scores", "Decide samples/Decide")),
+        ("commits", ("Score changes/Changed files/ParDo(_SplitKnown)", "Decide samples/Count scores", "Decide samples/Decide")),
         ("dedup", ("Find duplicates/Index files", "Find duplicates/Collect candidates")),
         ("score", ("Read/ParDo(_Read)",)),
     ],
