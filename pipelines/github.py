@@ -23,8 +23,7 @@ from beam_seed.curation.job import GITHUB
 from beam_seed.curation.score_transforms import ScoreSurvivors
 from beam_seed.curation.summary import Run
 from beam_seed.decontamination.index import Limits
-from beam_seed.decontamination.judge import index_of
-from beam_seed.decontamination.transforms import IndexBenchmarks, KeyedBytes
+from beam_seed.decontamination.transforms import KeyedBytes
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -42,8 +41,9 @@ from pipelines.stages import (
     Program,
     Stage,
     add_stages,
+    benchmark_stages,
+    check_benchmarks,
     check_earlier_runs,
-    contamination_stage,
     decode_bucket,
     duplicates_stage,
     encode_bucket,
@@ -112,7 +112,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
     read, rules = ReadLimits(), RuleLimits()
     rule = Rule(options.near_threshold, options.drop_lowest, options.drop_by, options.drop_per)
     patterns = patterns_of(options)
-    contamination = _contamination(pipeline, options)
+    texts = partial(shard_texts, root=root)
     nothing = pipeline | "No contamination" >> beam.Create([], reshuffle=False).with_output_types(KeyedBytes)
 
     def documents(_: Mapping[str, Any]) -> Any:
@@ -151,7 +151,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
             ),
             decode=lambda item: Shard(**item),
         ),
-        **contamination,
+        **benchmark_stages(pipeline, root, options.benchmarks, Limits(), texts, "scores"),
         "verdicts": Stage(
             ("verdicts/*", "rejected/verdict-*", "failed/verdict-*", "_work/tally/verdict-*"),
             {"rule": rule},
@@ -171,15 +171,6 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
             decode=lambda item: Part(**item),
         ),
     }
-
-
-def _contamination(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
-    """The stage that benchmarks add."""
-    if not options.benchmarks:
-        return {}
-    index = pipeline | "Index benchmarks" >> IndexBenchmarks(options.benchmarks)
-    texts = partial(shard_texts, root=options.output)
-    return {"contamination": contamination_stage(options.output, options.benchmarks, Limits(), index, texts, "scores")}
 
 
 def patterns_of(options: Options) -> list[str]:
@@ -216,10 +207,7 @@ def check(options: Options) -> None:
     if bool(options.input) == options.demo:
         raise opt.UsageError(GITHUB.prog, "argument --input: expected one or more, or --demo instead, and not both")
     check_earlier_runs(GITHUB, options.against, options.output, optimal_bands(options.near_threshold, NUM_PERM))
-    if options.until == "contamination" and not options.benchmarks:
-        raise opt.UsageError(GITHUB.prog, "argument --until: without --benchmarks there is no stage contamination; expected another stage")
-    with told_as(GITHUB, "--benchmarks"):
-        index_of(options.benchmarks, Limits())
+    check_benchmarks(GITHUB, options.benchmarks, options.until, Limits())
     with told_as(GITHUB, "--columns"):
         columns = ColumnMap.parse(options.columns)
     with told_as(GITHUB, "--metadata"):

@@ -29,8 +29,8 @@ from beam_seed.curation.summary_transforms import SummariseRun
 from beam_seed.decontamination.benchmarks import find_benchmarks, fingerprint
 from beam_seed.decontamination.index import Limits
 from beam_seed.decontamination.judge import STAGE as DECONTAMINATION
-from beam_seed.decontamination.judge import Texts
-from beam_seed.decontamination.transforms import FindContamination
+from beam_seed.decontamination.judge import Texts, index_of
+from beam_seed.decontamination.transforms import FindContamination, IndexBenchmarks
 from beam_seed.near_dedup.lsh import Bands
 from beam_seed.packing import pack_table, unpack_table
 from beam_seed.report.job import Job
@@ -135,19 +135,32 @@ def duplicates_stage(
     )
 
 
-def contamination_stage(root: str, benchmarks: Sequence[str], limits: Limits, index: Any, texts: ShardTexts, before: str) -> Stage:
-    """The stage ``contamination`` of a job whose stage ``before`` leaves Shards: what shares n-grams with benchmarks.
+def benchmark_stages(
+    pipeline: beam.Pipeline, root: str, benchmarks: Sequence[str], limits: Limits, texts: ShardTexts, before: str
+) -> dict[str, Stage]:
+    """What ``--benchmarks`` add to a job whose stage ``before`` leaves Shards: ``contamination``, what shares n-grams with them.
 
-    Its items are (shard number, packed CONTAMINATED), a multimap side input of the stages after it. index: what IndexBenchmarks gives.
+    Its items are (shard number, packed CONTAMINATED), a multimap side input of the stages after it. No stage where there are no benchmarks.
     """
-    find = FindContamination(texts, limits, index)
-    return Stage(
+    if not benchmarks:
+        return {}
+    find = FindContamination(texts, limits, pipeline | "Index benchmarks" >> IndexBenchmarks(benchmarks))
+    stage = Stage(
         ("contamination/*",),
         {"benchmarks": fingerprint(find_benchmarks(benchmarks)), "limits": asdict(limits)},
         lambda built: built[before] | "Find contamination" >> find | "Write contamination" >> beam.Map(_write_contamination, root),
         lambda item: {"number": item[0]},
         lambda item: (item["number"], pack_table(read_table(shard_path(root, "contamination", item["number"])))),
     )
+    return {"contamination": stage}
+
+
+def check_benchmarks(job: Job, benchmarks: Sequence[str], until: str, limits: Limits) -> None:
+    """Raise UsageError where the benchmarks cannot be read, or the run is to stop after the stage that only they add."""
+    if until == "contamination" and not benchmarks:
+        raise opt.UsageError(job.prog, "argument --until: without --benchmarks there is no stage contamination; expected another stage")
+    with told_as(job, "--benchmarks"):
+        index_of(benchmarks, limits)
 
 
 def _write_contamination(found: tuple[int, bytes], root: str) -> tuple[int, bytes]:

@@ -20,8 +20,7 @@ from beam_seed.curation.score_transforms import ScoreSurvivors
 from beam_seed.curation.summary import Run
 from beam_seed.curation.transforms import AssembleCorpora
 from beam_seed.decontamination.index import Limits as NgramLimits
-from beam_seed.decontamination.judge import index_of
-from beam_seed.decontamination.transforms import IndexBenchmarks, KeyedBytes
+from beam_seed.decontamination.transforms import KeyedBytes
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -43,7 +42,8 @@ from pipelines.stages import (
     Program,
     Stage,
     add_stages,
-    contamination_stage,
+    benchmark_stages,
+    check_benchmarks,
     duplicates_stage,
     told_as,
     told_options,
@@ -122,7 +122,6 @@ def _sections(root: str, tally: Tally, categories: str, benchmarks: Sequence[str
 def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> dict[str, Stage]:
     root, bands, limits, models = options.output, optimal_bands(options.near_threshold, NUM_PERM), Limits(), _models(options)
     known = cache.folder(options.cache or storage.join(root, "_cache"), models["scorer"], bool(options.accelerator))
-    contamination = _contamination(pipeline, options)
     nothing = pipeline | "No contamination" >> beam.Create([], reshuffle=False).with_output_types(KeyedBytes)
 
     def documents(_: Mapping[str, Any]) -> Any:
@@ -166,7 +165,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> 
             scores,
             decode=lambda item: Shard(**item),
         ),
-        **contamination,
+        **benchmark_stages(pipeline, root, options.benchmarks, NgramLimits(), partial(page_texts, root=root), "scores"),
         "verdicts": Stage(
             ("verdicts/*", "rejected/verdict-*", "failed/verdict-*", "_work/tally/verdict-*"),
             {"table": load_table(options.categories).plain()},
@@ -182,24 +181,12 @@ def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> 
     }
 
 
-def _contamination(pipeline: beam.Pipeline, options: Options) -> dict[str, Stage]:
-    """The stage that benchmarks add."""
-    if not options.benchmarks:
-        return {}
-    index = pipeline | "Index benchmarks" >> IndexBenchmarks(options.benchmarks)
-    texts = partial(page_texts, root=options.output)
-    return {"contamination": contamination_stage(options.output, options.benchmarks, NgramLimits(), index, texts, "scores")}
-
-
 def check(options: Options) -> None:
     """Refuse a command line that cannot be run. Raises UsageError, which names the flag."""
     if not options.input:
         raise opt.UsageError(WEB.prog, "argument --input: none given; expected WARC or WET files")
     stages.check_earlier_runs(WEB, options.against, options.output, optimal_bands(options.near_threshold, NUM_PERM))
-    if options.until == "contamination" and not options.benchmarks:
-        raise opt.UsageError(WEB.prog, "argument --until: without --benchmarks there is no stage contamination; expected another stage")
-    with told_as(WEB, "--benchmarks"):
-        index_of(options.benchmarks, NgramLimits())
+    check_benchmarks(WEB, options.benchmarks, options.until, NgramLimits())
     with told_as(WEB, "--input"):
         if not list_archives(options):
             raise ValueError(f"no file matches {options.input}; expected WARC or WET files, such as crawl/*.warc.gz")
