@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with launch.alone(PROG, options.output):
         launch.clear(options.output, SUMMARY, "documents/*.parquet", "rejected/*.parquet", "failed/*.parquet", "_work/tally/*")
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, units, metadata), beam_arguments, options.workers)
-    if not status:
+    if not status and not launch.only_stages(beam_arguments):
         counts = storage.read_json(storage.join(options.output, SUMMARY))
         print(f"rendered {counts['rendered']:,} of {counts['read']:,} notebooks: {storage.join(options.output, 'documents')}")
     return status

@@ -32,6 +32,8 @@ LAUNCHABLE = {
     "sample": _DATA,
     "label": _DATA,
     "score": _DATA,
+    "high-quality": _DATA,
+    "notebooks": _DATA,
     "long-context": _DATA,
     "shards": ("stage", "tokenizer", "output"),
 }

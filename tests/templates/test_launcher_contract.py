@@ -35,8 +35,8 @@ MACHINES = [
     f"--dataflow_kms_key={KEY}",
 ]
 
-# Needs a tokenizer and what another job left; its own tests run it.
-UNTRIED = ("long-context", "shards")
+# They need a tokenizer, notebooks, or what another job left; their own tests run them.
+UNTRIED = ("high-quality", "notebooks", "long-context", "shards")
 JOBS = [job for job in templates.LAUNCHABLE if job not in UNTRIED]
 
 each_job = pytest.mark.parametrize("job", JOBS)
