@@ -88,7 +88,9 @@ def train(options: Options) -> Path:
         if options.compile and device.type == "cpu":
             raise ValueError("compile is for GPUs and there is none; expected no --compile")
         logging.disable_progress_bar()
-        return _Run(options, device).train()
+        model = _Run(options, device).train()
+        dist.barrier()  # nobody takes the connections down while another still needs them
+        return model
     finally:
         dist.destroy_process_group()
 
