@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,12 +23,12 @@ from beam_seed.report.tally import Tally
 
 def shard_texts(shard: Shard, root: str) -> tuple[int, Iterator[Texts]]:
     """The texts of a shard's documents that passed the syntax check."""
-    return shard.number, _texts(root, shard.number)
+    syntax = read_table(shard_path(root, "syntax", shard.number), ["row", "passed"])
+    return shard.number, texts_of(root, shard.number, syntax.filter(syntax["passed"])["row"].to_numpy())
 
 
-def _texts(root: str, number: int) -> Iterator[Texts]:
-    syntax = read_table(shard_path(root, "syntax", number), ["row", "passed"])
-    rows = syntax.filter(syntax["passed"])["row"].to_numpy()
+def texts_of(root: str, number: int, rows: npt.NDArray[np.int64]) -> Iterator[Texts]:
+    """The texts of some rows of a shard, ascending."""
     for start, group in read_groups(shard_path(root, "documents", number), ["repo", "content"], rows.tolist()):
         here = rows[(rows >= start) & (rows < start + len(group))]
         chosen = group.take(pa.array(here - start))

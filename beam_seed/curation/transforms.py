@@ -99,15 +99,9 @@ class MeasureDocuments(beam.PTransform):
         return shard
 
 
-@dataclass
-class DecideVerdicts(beam.PTransform):
-    """Scored shards to what each has left in each variant, once ``verdicts/``, ``rejected/`` and ``failed/`` are written.
+class DecideShards(beam.PTransform):
+    """Base of what decides scored shards: all scores are counted, then each shard is decided by the counts of all."""
 
-    duplicates, contaminated: (shard number, packed DUPLICATES and CONTAMINATED).
-    """
-
-    root: str
-    rule: Rule
     duplicates: Any
     contaminated: Any
 
@@ -119,6 +113,25 @@ class DecideVerdicts(beam.PTransform):
             | "Merge scores" >> beam.CombineGlobally(lambda packed: ScoreHistogram.merged(packed).to_bytes())
         )
         return shards | "Decide" >> beam.FlatMap(self._decide, *measured, AsSingleton(histogram)).with_output_types(Kept)
+
+    def _count(self, shard: Shard, duplicates: Packed, contaminated: Packed) -> bytes:
+        raise NotImplementedError
+
+    def _decide(self, shard: Shard, duplicates: Packed, contaminated: Packed, histogram: bytes) -> Iterator[Kept]:
+        raise NotImplementedError
+
+
+@dataclass
+class DecideVerdicts(DecideShards):
+    """Scored shards to what each has left in each variant, once ``verdicts/``, ``rejected/`` and ``failed/`` are written.
+
+    duplicates, contaminated: (shard number, packed DUPLICATES and CONTAMINATED).
+    """
+
+    root: str
+    rule: Rule
+    duplicates: Any
+    contaminated: Any
 
     def _count(self, shard: Shard, duplicates: Packed, contaminated: Packed) -> bytes:
         return score_histogram(self.root, shard.number, duplicates[shard.number], contaminated[shard.number], self.rule)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from beam_seed.curation.datasets import DUPLICATES, Shard, read_documents, read_groups, read_table, shard_path, text_views
+from beam_seed.curation.contamination import texts_of
+from beam_seed.curation.datasets import DUPLICATES, Shard, read_documents, read_table, shard_path
 from beam_seed.curation.duplicates import dropped_rows
 from beam_seed.decontamination.judge import Texts
 from beam_seed.packing import pack_table, unpack_tables
@@ -24,15 +24,8 @@ def surviving_rows(root: str, number: int, duplicates: Sequence[bytes]) -> Any:
 
 def page_texts(shard: Shard, root: str) -> tuple[int, Iterator[Texts]]:
     """The texts of a shard's survivors; what many hosts have is boilerplate."""
-    return shard.number, _texts(root, shard.number)
-
-
-def _texts(root: str, number: int) -> Iterator[Texts]:
-    rows = surviving_rows(root, number, [pack_table(read_table(shard_path(root, "duplicates", number)))])
-    for start, group in read_groups(shard_path(root, "documents", number), ["repo", "content"], rows.tolist()):
-        here = rows[(rows >= start) & (rows < start + len(group))]
-        chosen = group.take(pa.array(here - start))
-        yield Texts(here.tolist(), chosen["repo"].to_pylist(), [text_views(chosen["content"])])
+    duplicates = pack_table(read_table(shard_path(root, "duplicates", shard.number)))
+    return shard.number, texts_of(root, shard.number, surviving_rows(root, shard.number, [duplicates]))
 
 
 class PageReader:

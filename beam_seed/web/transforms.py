@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.pvalue import AsMultiMap, AsSingleton
+from apache_beam.pvalue import AsMultiMap
 
 from beam_seed import storage
 from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.read import Bucket, write_bucket
-from beam_seed.curation.transforms import Packed
+from beam_seed.curation.transforms import DecideShards, Packed
 from beam_seed.exact_dedup.transforms import FindExactDuplicates
 from beam_seed.near_dedup.lsh import Bands
-from beam_seed.quality.threshold import ScoreHistogram
 from beam_seed.records import Failed, Rejected
 from beam_seed.web import category_model, relevance
 from beam_seed.web.addresses import address_members, same_addresses
@@ -97,7 +96,7 @@ def _models(relevance_folder: str, category_folder: str) -> Models:
 
 
 @dataclass
-class DecidePages(beam.PTransform):
+class DecidePages(DecideShards):
     """Scored shards to what each has left in the corpus, once ``verdicts/``, ``rejected/`` and ``failed/`` are written.
 
     table: path of a categories.yaml, '' for the package's. duplicates, contaminated: (shard number, packed DUPLICATES and
@@ -109,15 +108,6 @@ class DecidePages(beam.PTransform):
     near_threshold: float
     duplicates: Any
     contaminated: Any
-
-    def expand(self, shards: Any) -> Any:
-        measured = AsMultiMap(self.duplicates), AsMultiMap(self.contaminated)
-        histogram = (
-            shards
-            | "Count scores" >> beam.Map(self._count, *measured).with_output_types(bytes)
-            | "Merge scores" >> beam.CombineGlobally(lambda packed: ScoreHistogram.merged(packed).to_bytes())
-        )
-        return shards | "Decide" >> beam.FlatMap(self._decide, *measured, AsSingleton(histogram)).with_output_types(Kept)
 
     def _count(self, shard: Shard, duplicates: Packed, contaminated: Packed) -> bytes:
         measured = duplicates[shard.number], contaminated[shard.number]

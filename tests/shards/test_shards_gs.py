@@ -14,20 +14,10 @@ from beam_seed.shards.read import read_documents
 from beam_seed.trainer.tokenizer import train_tokenizer
 from pipelines import remove, shards
 
-server_module = pytest.importorskip("gcp_storage_emulator.server")
-
 
 @pytest.fixture
-def root(monkeypatch: pytest.MonkeyPatch):
-    server = server_module.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
-    server.start()
-    port = server._api._httpd.socket.getsockname()[1]
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
-    # Else Beam spends twenty seconds looking for credentials.
-    monkeypatch.setattr("apache_beam.internal.gcp.auth._Credentials._credentials_init", True)
-    yield "gs://bucket/root"
-    server.stop()
+def root(emulated_bucket: str) -> str:
+    return f"{emulated_bucket}/root"
 
 
 def test_shards_live_in_a_bucket(root: str, tmp_path: Path) -> None:
