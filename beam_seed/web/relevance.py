@@ -82,7 +82,7 @@ class Promise(NamedTuple):
 def host_threshold(
     scores: npt.NDArray[np.float64], relevant: npt.NDArray[np.bool_], hosts: npt.NDArray[np.str_], target: float, confidence: float
 ) -> Promise:
-    """The highest threshold that recalls ``target`` of all relevant pages and, with ``confidence``, of those of a host drawn like ``hosts``.
+    """The highest threshold that recalls ``target`` of all relevant pages and, with ``confidence``, of those of a new host like ``hosts``.
 
     Pages of a host resemble one another, so what is independent are hosts: each has the threshold that recalls the target of its own
     pages, and a new host's is below the k-th lowest of n with a probability of at most k / (n + 1), whatever their distribution (split

@@ -105,7 +105,8 @@ A fastText classifier that recalls code-related pages among pages without code t
 
 Trained on {training[pages]:,} pages of {training[hosts]:,} hosts ({training[relevant]:,} relevant). The threshold was chosen on
 {validation[pages]:,} pages of {validation[hosts]:,} other hosts: the relevant pages of a host like the {validation[relevant_hosts]:,}
-of them that have any are recalled to {target_recall} or more with a probability of at least {confidence:.3f} (asked for: {target_confidence}).
+of them that have any are recalled to {target_recall} or more with a probability of at least {confidence:.3f} (asked for:
+{target_confidence}).
 
 On {test[pages]:,} pages of {test[hosts]:,} hosts that neither trained nor chose ({test[relevant]:,} relevant): recall
 **{test[recall]:.4f}**, precision **{test[precision]:.4f}**, {test[recalled]:.1%} of the pages recalled; {test[hosts_reached]} of
