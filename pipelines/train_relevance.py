@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from beam_seed import options as opt
 from beam_seed import storage
+from beam_seed.fasttext_model.training import Settings
 from beam_seed.web.relevance import TextFormat
 from beam_seed.web.supervision import RELEVANCE_COLUMNS
 from beam_seed.web.train_relevance import CONFIDENCE, train_relevance
-from beam_seed.web.training import Settings
 from pipelines.tables import find_tables
 
 PROG = "beam-seed train-relevance"

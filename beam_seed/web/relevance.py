@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from beam_seed.fasttext_model.package import open_package
 from beam_seed.quality.package import excerpt
 from beam_seed.web.markdown_text import without_code_blocks, without_link_targets, words_text
-from beam_seed.web.package import open_package
 
 KIND = "relevance"
 RELEVANT, OTHER = "__label__code", "__label__other"

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from beam_seed.web.package import write_package
+from beam_seed.fasttext_model.package import write_package
+from beam_seed.fasttext_model.training import THREE_PARTS, Line, Settings, split_by_host, train
 from beam_seed.web.relevance import (
     KIND,
     RELEVANT,
@@ -20,7 +21,6 @@ from beam_seed.web.relevance import (
     score_lines,
 )
 from beam_seed.web.supervision import relevance_lines
-from beam_seed.web.training import THREE_PARTS, Line, Settings, split_by_host, train
 
 CONFIDENCE = 0.9
 """That a new host reaches the target recall. Nine validation hosts suffice for it; 0.99 would need 99."""

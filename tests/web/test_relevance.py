@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_seed.web.package import CARD, MODEL, open_package
+from beam_seed.fasttext_model.package import CARD, MODEL, open_package
+from beam_seed.fasttext_model.training import THREE_PARTS, Line, Settings, split_by_host
 from beam_seed.web.relevance import OTHER, RELEVANT, TextFormat, host_threshold, open_model, precision_recall, quality_at, recall_threshold
 from beam_seed.web.supervision import relevance_lines
 from beam_seed.web.train_relevance import train_relevance
-from beam_seed.web.training import THREE_PARTS, Line, Settings, split_by_host
 from pipelines import train_relevance as command
 
 CODE = "the function returns an iterator over the keys of the mapping and raises an exception when the argument is not a callable"
