@@ -1,17 +1,103 @@
 """What tests of several folders share."""
 
+import hashlib
+import time
+from collections import Counter
+from functools import partial
+
 import pytest
 
 
+class Faults:
+    """What a share of the requests to the bucket meets. Which ones depends on the seed, the request and how often it was made."""
+
+    KINDS = ("busy", "unavailable", "reset", "answer lost", "cut off", "slow")
+
+    def __init__(self):
+        self.share = 0.0
+        self.seed = 0
+        self.injected = Counter()  # (kind, method)
+        self._seen = Counter()
+
+    def next(self, method, path):
+        """The fault that this request meets, or ''."""
+        # An upload's id is drawn at random.
+        name = f"{method} {path.partition('upload_id=')[0]}"
+        self._seen[name] += 1
+        draw = hashlib.sha256(f"{self.seed} {name} {self._seen[name]}".encode()).digest()
+        if int.from_bytes(draw[:4]) >= self.share * 2**32:
+            return ""
+        kind = self.KINDS[draw[4] % len(self.KINDS)]
+        self.injected[kind, method] += 1
+        return kind
+
+
+def _faulty(handler, faults):
+    """The emulator's class of handlers, with faults."""
+
+    class Lost:
+        """Takes an answer of which at most so many bytes leave."""
+
+        def __init__(self, file, share):
+            self._file, self._share = file, share
+
+        def write(self, data):
+            return self._file.write(data[: int(len(data) * self._share)])
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+    class Faulty(handler):
+        def _answer(self, method, answer):
+            kind = faults.next(method, self.path)
+            if kind in ("busy", "unavailable", "reset"):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.close_connection = True
+                if kind != "reset":
+                    self.send_error(429 if kind == "busy" else 503)
+                return
+            if kind == "slow":
+                time.sleep(0.05)
+            if kind in ("answer lost", "cut off"):
+                self.wfile = Lost(self.wfile, 0 if kind == "answer lost" else 0.5)
+                self.close_connection = True
+            answer()
+
+        def do_GET(self):
+            self._answer("GET", super().do_GET)
+
+        def do_POST(self):
+            self._answer("POST", super().do_POST)
+
+        def do_PUT(self):
+            self._answer("PUT", super().do_PUT)
+
+        def do_DELETE(self):
+            self._answer("DELETE", super().do_DELETE)
+
+        def do_PATCH(self):
+            self._answer("PATCH", super().do_PATCH)
+
+    return Faulty
+
+
 @pytest.fixture
-def emulated_bucket(monkeypatch):
+def bucket_faults():
+    """Set ``share``, and that share of the requests to ``emulated_bucket`` meets a fault."""
+    return Faults()
+
+
+@pytest.fixture
+def emulated_bucket(monkeypatch, tmp_path, bucket_faults):
     """``gs://bucket``, empty, on an emulator on loopback."""
     emulator = pytest.importorskip("gcp_storage_emulator.server")
     server = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
     server.start()
-    port = server._api._httpd.socket.getsockname()[1]
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+    httpd = server._api._httpd
+    httpd.RequestHandlerClass = partial(_faulty(emulator.RequestHandler, bucket_faults), server._storage)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{httpd.socket.getsockname()[1]}")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "_home_cache"))  # scorers are copied to it
     # Else Beam spends twenty seconds looking for credentials.
     monkeypatch.setattr("apache_beam.internal.gcp.auth._Credentials._credentials_init", True)
     yield "gs://bucket"
