@@ -34,21 +34,31 @@ class Faults:
 
 def _faulty(handler, faults):
     """The emulator's class of handlers, with faults."""
+    finished = {}
 
     class Lost:
-        """Takes an answer of which at most so many bytes leave."""
+        """Takes an answer of which nothing leaves, or its head and half of its body."""
 
-        def __init__(self, file, share):
-            self._file, self._share = file, share
+        def __init__(self, file, half):
+            self._file, self._half = file, half
+            self.whole = b""
 
         def write(self, data):
-            return self._file.write(data[: int(len(data) * self._share)])
+            if self._half:
+                self._file.write(data[: len(data) // 2] if b"\r\n\r\n" in self.whole else data)
+            self.whole += data
 
         def __getattr__(self, name):
             return getattr(self._file, name)
 
     class Faulty(handler):
         def _answer(self, method, answer):
+            if self.path in finished:
+                # As Cloud Storage does, and the emulator does not: an upload that is over tells so again.
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.wfile.write(finished[self.path])
+                self.close_connection = True
+                return
             kind = faults.next(method, self.path)
             if kind in ("busy", "unavailable", "reset"):
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -59,23 +69,25 @@ def _faulty(handler, faults):
             if kind == "slow":
                 time.sleep(0.05)
             if kind in ("answer lost", "cut off"):
-                self.wfile = Lost(self.wfile, 0 if kind == "answer lost" else 0.5)
+                self.wfile = Lost(self.wfile, half=kind == "cut off")
                 self.close_connection = True
             answer()
+            if isinstance(self.wfile, Lost) and "upload_id=" in self.path and b" 200 " in self.wfile.whole.partition(b"\r\n")[0]:
+                finished[self.path] = self.wfile.whole
 
-        def do_GET(self):
+        def do_GET(self):  # noqa: N802
             self._answer("GET", super().do_GET)
 
-        def do_POST(self):
+        def do_POST(self):  # noqa: N802
             self._answer("POST", super().do_POST)
 
-        def do_PUT(self):
+        def do_PUT(self):  # noqa: N802
             self._answer("PUT", super().do_PUT)
 
-        def do_DELETE(self):
+        def do_DELETE(self):  # noqa: N802
             self._answer("DELETE", super().do_DELETE)
 
-        def do_PATCH(self):
+        def do_PATCH(self):  # noqa: N802
             self._answer("PATCH", super().do_PATCH)
 
     return Faulty

@@ -11,6 +11,7 @@ from google.cloud import storage
 
 from beam_seed.trainer.labels import read_labels
 
+
 @pytest.fixture
 def bucket(emulated_bucket):
     return storage.Client().bucket("bucket")
