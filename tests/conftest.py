@@ -16,6 +16,7 @@ class Faults:
     def __init__(self):
         self.share = 0.0
         self.seed = 0
+        self.kinds = self.KINDS
         self.injected = Counter()  # (kind, method)
         self._seen = Counter()
 
@@ -27,7 +28,7 @@ class Faults:
         draw = hashlib.sha256(f"{self.seed} {name} {self._seen[name]}".encode()).digest()
         if int.from_bytes(draw[:4]) >= self.share * 2**32:
             return ""
-        kind = self.KINDS[draw[4] % len(self.KINDS)]
+        kind = self.kinds[draw[4] % len(self.kinds)]
         self.injected[kind, method] += 1
         return kind
 

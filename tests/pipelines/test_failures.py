@@ -92,7 +92,7 @@ def test_storage_that_is_gone_fails_the_job_and_a_rerun_completes(emulated_bucke
     run = cli.importlib.import_module("pipelines.launch").run
 
     def gone(*arguments: object) -> int:
-        bucket_faults.share = 1.0
+        bucket_faults.share, bucket_faults.kinds = 1.0, ("unavailable", "reset")
         return run(*arguments)
 
     monkeypatch.setattr("pipelines.launch.run", gone)
