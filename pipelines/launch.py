@@ -19,6 +19,8 @@ from beam_seed.options import UsageError
 
 LOCAL_RUNNER = "FnApiRunner"
 
+_WORKER_GONE = "Channel closed prematurely."  # all that the local runner says when the process of a worker is no more
+
 
 def local_arguments(arguments: Sequence[str], workers: int, mode: str) -> list[str]:
     """Beam arguments with our local default: Beam's own in-process runner, named so that none is looked for on the network.
@@ -58,6 +60,8 @@ def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[s
     except Exception as error:
         logging.debug("the job failed", exc_info=True)
         told = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        if told[-1] == _WORKER_GONE:
+            told.append("a worker process ended, killed or out of memory; see the system's log, give fewer --workers or more memory")
         print(f"{prog}: error: {told[-1]}", file=sys.stderr)
         return 1
     if state != "DONE":
