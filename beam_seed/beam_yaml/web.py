@@ -15,8 +15,36 @@ from beam_seed.web import filter_transforms as web
 from beam_seed.web.heuristics import Limits
 from beam_seed.web.records import Page
 
-Categorised = NamedTuple("Categorised", [*Page.__annotations__.items(), ("category", str), ("quality", Optional[float])])  # noqa: UP045
-"""A Page, its category, and its quality in [0, 1]; None until ``MapToFields`` fills it in: such pages are only sampled."""
+
+class Categorised(NamedTuple):
+    """A Page, its category, and its quality in [0, 1]; None until ``MapToFields`` fills it in: such pages are only sampled."""
+
+    id: str
+    source: str
+    repo: str
+    path: str
+    revision: str
+    content: str
+    size: int
+    sha256: str
+    license: str
+    stars: Optional[int]  # noqa: UP045 (see beam_seed.records)
+    forks: Optional[int]  # noqa: UP045
+    created: str
+    language: str
+    url: str
+    title: str
+    charset: str
+    page_language: str
+    code_tags: int
+    code_blocks: int
+    words: int
+    link_share: float
+    generator: str
+    markup: str
+    category: str
+    quality: Optional[float]  # noqa: UP045
+
 
 coders.registry.register_row(Categorised)
 

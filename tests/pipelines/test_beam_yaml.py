@@ -18,6 +18,8 @@ from apache_beam.yaml.yaml_transform import YamlTransform
 
 from beam_seed import beam_yaml
 from beam_seed.beam_yaml.transforms import document_of
+from beam_seed.beam_yaml.web import Categorised
+from beam_seed.web.records import Page
 
 PIPELINE = Path("templates/beam_yaml/curate.yaml")
 PROVIDER = Path(beam_yaml.__file__).parent / "provider.yaml"
@@ -97,6 +99,7 @@ def test_notebooks_through() -> None:
 
 
 def test_pages_through(tmp_path: Path) -> None:
+    assert Categorised._fields == (*Page._fields, "category", "quality")
     body = "<p>" + "Add two numbers with this. " * 9 + "<pre>def add(a, b):\n    return a + b</pre>"
     http = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{body}".encode()
     head = "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://docs.site.example/add\r\nContent-Type: application/http\r\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -38,40 +37,22 @@ def job_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait()
 
 
-@pytest.fixture
-def worker_pool() -> Iterator[str]:
-    """What ``--worker_pool`` of the image starts, beside a task manager."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield f"--environment_config=localhost:{port}"
-    process.terminate()
-    process.wait()
-
-
 def engines() -> dict[str, list[str]]:
     """Arguments of the engines that this machine has."""
-    found = {
-        "job-service": ["--runner=PortableRunner", "--environment_type=LOOPBACK"],
-        "worker-pool": ["--runner=PortableRunner", "--environment_type=EXTERNAL"],
-    }
+    found = {"job-service": ["--runner=PortableRunner"]}
     if jar := os.environ.get("BEAM_SEED_FLINK_JAR"):
-        found["flink"] = ["--runner=FlinkRunner", f"--flink_job_server_jar={jar}", "--parallelism=2", "--environment_type=LOOPBACK"]
+        found["flink"] = ["--runner=FlinkRunner", f"--flink_job_server_jar={jar}", "--parallelism=2"]
     if binary := os.environ.get("PRISM_BIN"):
-        found["prism"] = ["--runner=PrismRunner", f"--prism_location={binary}", "--environment_type=LOOPBACK"]
+        found["prism"] = ["--runner=PrismRunner", f"--prism_location={binary}"]
     return found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", engines())
 def test_another_engine_writes_the_same_bytes(engine: str, request, run: Path, arguments: list[str], tmp_path: Path) -> None:
-    more = engines()[engine]
-    if engine in ("job-service", "worker-pool"):
+    more = [*engines()[engine], "--environment_type=LOOPBACK"]
+    if engine == "job-service":
         more.append(request.getfixturevalue("job_service"))
-    if engine == "worker-pool":
-        more.append(request.getfixturevalue("worker_pool"))
     command = [sys.executable, "-m", "pipelines.cli", "github", *arguments, f"--output={tmp_path}", *more]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
