@@ -76,7 +76,8 @@ def told_counters(result: Any) -> list[str]:
         package, _, part = counter.key.metric.namespace.partition(".")
         if package == "beam_seed":
             own = counts.setdefault(part, {})
-            own[counter.key.metric.name] = own.get(counter.key.metric.name, 0) + counter.result
+            # A portable job service tells a counter that nobody raised as None.
+            own[counter.key.metric.name] = own.get(counter.key.metric.name, 0) + (counter.result or 0)
     return [f"{part}: " + ", ".join(f"{count:,} {name}" for name, count in sorted(own.items())) for part, own in sorted(counts.items())]
 
 
