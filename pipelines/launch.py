@@ -12,7 +12,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics.metric import MetricsFilter
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, StandardOptions
 
 from beam_seed import storage
 from beam_seed.options import UsageError
@@ -35,8 +35,10 @@ def local_arguments(arguments: Sequence[str], workers: int, mode: str) -> list[s
 
 
 def only_stages(arguments: Sequence[str]) -> bool:
-    """Whether these Beam arguments stage the graph and run nothing, as a Flex Template's launcher asks: there is no output to tell of."""
-    return any(argument.split("=", 1)[0] == "--template_location" for argument in arguments)
+    """Whether these Beam arguments run nothing, so that there is no output: a Flex Template's launcher stages, `RenderRunner` draws."""
+    options = PipelineOptions(list(arguments))
+    drawn = (options.view_as(StandardOptions).runner or "").endswith("RenderRunner")
+    return drawn or bool(options.view_as(GoogleCloudOptions).template_location)
 
 
 def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[str], workers: int, mode: str = "multi_processing") -> int:
@@ -48,9 +50,8 @@ def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[s
         pipeline = beam.Pipeline(options=pipeline_options)
         build(pipeline)
         result = pipeline.run()
-        # A Flex Template launch only stages the graph: its result has no job to wait for.
         state = "DONE"
-        if getattr(result, "has_job", True):
+        if not only_stages(arguments):
             state = result.wait_until_finish()
             for line in told_counters(result):
                 logging.info("%s", line)
