@@ -145,7 +145,7 @@ def test_the_built_image_launches_a_job(cloud):
         told = [f"--env={name}={value}" for name, value in cloud.environment.items()]
         folder = str(Path(cloud.environment["GOOGLE_APPLICATION_CREDENTIALS"]).parent)
         launcher = ["buildah", "run", f"--volume={folder}:{folder}:ro", *told, container, "--"]
-        launcher += ["/opt/google/dataflow/python_template_launcher/python_template_launcher"]
+        launcher += ["/opt/google/dataflow/python_template_launcher"]
         assert (
             "--near-threshold" in subprocess.run([*launcher, "--help"], env=environment, capture_output=True, text=True, check=True).stdout
         )
