@@ -18,7 +18,7 @@ too-large              patches beyond what is read, or changes of too many chara
 binary-only            only files that are no UTF-8 text
 submodule-only         only submodules moved to another commit
 vendored-only          only files in folders that hold somebody else's code
-generated-only         only lock files and other files that tools write (and any of the three above)
+generated-only         only lock files and other files that tools write or build (and any of the three above)
 too-many-tokens        target or message are longer than their part of a sample       tokens       ``Budget``
 ====================== ============================================================== ============ ====================
 
