@@ -80,7 +80,7 @@ def _of_history(record: CommitRecord, rules: Rules) -> Violation | None:
 
 
 _REFERENCE = re.compile(
-    r"https?://\S+|\b[\w.-]*/?[\w.-]*#\d+\b|\b[A-Z][A-Z0-9]+-\d+\b|\b[0-9a-f]{7,40}\b|\d+"
+    r"https?://\S+|\b[\w.-]*/?[\w.-]*#\d+\b|(?-i:\b[A-Z][A-Z0-9]+-\d+\b)|\b[0-9a-f]{7,40}\b|\d+"
     r"|\b(?:fix(?:e[sd])?|clos(?:e[sd]?|ing)|resolve[sd]?|see|refs?|references?|issues?|bugs?|gh|pr|pull request|ticket|for|and)\b",
     re.IGNORECASE,
 )

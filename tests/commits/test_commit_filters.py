@@ -48,6 +48,7 @@ def rule_of(rules: Rules | None = None, **fields: object) -> str:
         ("message-reference", {"message": "owner/name#1234567"}),
         ("message-reference", {"message": "See PROJ-1234 and 0123456789abcdef"}),
         ("", {"message": "Fixes #1234: crash at start"}),
+        ("", {"message": "globset-0.4.18"}),
         ("revert", {"message": 'Revert "Make the parser faster"'}),
         ("revert", {"message": "Undo that\n\nThis reverts commit 0123456789abcdef."}),
         ("", {"message": "Revert to the old parser, which was faster"}),
