@@ -65,10 +65,10 @@ def seconds(value: float) -> str:
 
 
 def measure(value: float | None) -> str:
-    """A measured value or limit with at most four significant digits; whole numbers in full; '–' where there is none."""
+    """A measured value or limit, below 1,000 with at most four significant digits, above it whole; '–' where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.4g}"
 
 
 def words(value: str) -> str:

@@ -246,7 +246,8 @@ class TestText:
         assert seconds(value) == text
 
     @pytest.mark.parametrize(
-        ("value", "text"), [(None, "–"), (float("nan"), "–"), (0.7, "0.7"), (0.87311, "0.8731"), (1.0, "1"), (123456.0, "123,456")]
+        ("value", "text"),
+        [(None, "–"), (float("nan"), "–"), (0.7, "0.7"), (0.87311, "0.8731"), (1.0, "1"), (123456.0, "123,456"), (12345.6, "12,346")],
     )
     def test_measure(self, value, text):
         assert measure(value) == text
