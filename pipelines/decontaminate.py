@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "decontamination.json", *(f"{name}/*.parquet" for name in _DATASETS))
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, told), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, told), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         summary = storage.read_json(storage.join(options.output, "decontamination.json"))
         for each in summary["benchmarks"]:

@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "manifest.json", "corpora/long_context/*.parquet", "rejected/*.parquet", "failed/*.parquet")
         launch.clear(options.output, "long_context.json", "report.txt")
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, repositories, singles), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, repositories, singles), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         print(f"report: {storage.join(options.output, 'report.txt')}")
     return status

@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     units, metadata = check(options)
     with launch.alone(PROG, options.output):
         launch.clear(options.output, SUMMARY, "documents/*.parquet", "rejected/*.parquet", "failed/*.parquet", "_work/tally/*")
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, units, metadata), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, units, metadata), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         counts = storage.read_json(storage.join(options.output, SUMMARY))
         print(f"rendered {counts['rendered']:,} of {counts['read']:,} notebooks: {storage.join(options.output, 'documents')}")

@@ -243,7 +243,7 @@ def main(program: Program, argv: Sequence[str] | None = None) -> int:
     with launch.alone(job.prog, options.output), Watch(options.output, program.watched):
         # Only some jobs look for benchmarks.
         publish.write_job(options.output, with_steps(job, getattr(options, "benchmarks", ())))
-        status = launch.run(job.prog, lambda pipeline: program.build(pipeline, options), beam_arguments, options.workers)
+        status = launch.run(job.prog, lambda pipeline: program.build(pipeline, options), options, beam_arguments)
     if status:
         print(f"{job.prog}: finished stages are kept; the same command goes on from there", file=sys.stderr)
     elif launch.only_stages(beam_arguments):

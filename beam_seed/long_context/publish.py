@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from beam_seed import __version__, storage
+from beam_seed import __version__, metrics, storage
 from beam_seed.commits.tokens import TokenCounter
 from beam_seed.curation.datasets import FAILED, REJECTED, table_of, write_batches, write_table
 from beam_seed.long_context.assemble import SEQUENCES, Assembly, LongSequence, assemble
@@ -42,6 +42,8 @@ def write_repositories(root: str, name: str, repositories: Iterable[Repository],
         write_batches(corpus_path(root, name), SEQUENCES, _batches(_counted(rows, counts)))
     write_failed(root, name, failed)
     add_counts(counts, {"repositories": len(ordered)})
+    read, kept, lost = (counts.get(f"repository_files{ending}", 0) for ending in ("_read", "", "_failed"))
+    metrics.count("assemble", read, kept, failed=lost)
     return counts
 
 
@@ -68,6 +70,8 @@ def write_files(root: str, name: str, table: str, least: int, counter: TokenCoun
     """Write the long rows of a table to one file of the corpus."""
     counts: Counts = {}
     write_batches(corpus_path(root, name), SEQUENCES, _batches(_counted(long_files(table, least, counter, counts), counts)))
+    read, long = counts.get("files_read", 0), counts.get("file_rows", 0)
+    metrics.count("long_files", read, long, {"short": read - long})
     return counts
 
 
