@@ -14,6 +14,8 @@ from google.protobuf.message import Message
 from beam_seed import __version__, storage
 from beam_seed.curation.datasets import read_groups, read_table, shard_path
 from beam_seed.curation.read import Bucket
+from beam_seed.estimate.cost import cost_of
+from beam_seed.estimate.prices import read_prices
 from beam_seed.languages.registry import LANGUAGES
 from beam_seed.report.accounting import broken
 from beam_seed.report.build import build_report
@@ -24,6 +26,9 @@ from beam_seed.report.tally import Tally, Total
 from beam_seed.report.tally import merge as merge_tallies
 from beam_seed.statistics import collect, validate
 from beam_seed.statistics import schema as schemas
+
+FORETOLD = "estimate.json"
+"""Where ``beam-seed estimate --output`` is to be written for the report to show it."""
 
 
 class Totals(NamedTuple):
@@ -102,6 +107,7 @@ class Run(NamedTuple):
     sections: Callable[[str, Tally], Sequence[Section]] = no_sections  # (root, tally), once all datasets are written
     stages: Mapping[str, str] = {}  # name -> fingerprint, in order
     started: float = 0.0  # seconds since the epoch
+    cores: int = 0  # that worked on it; 0 where the runner does not tell
 
 
 def write_summary(
@@ -137,6 +143,8 @@ def write_summary(
         sections=run.sections(run.root, tally),
     )
     report = build_report(tally, facts)
+    if run.cores and (cost := cost_of(report, run.cores, read_prices(""), _foretold(run.root))):
+        report["cost"] = cost
     storage.write_json(storage.join(run.root, "report.json"), report)
     with storage.open_write(storage.join(run.root, "report.html")) as out:
         out.write(render(report).encode())
@@ -148,6 +156,12 @@ def write_summary(
     for scratch in ("spill", "candidates"):
         storage.delete_tree(storage.join(run.root, "_work", scratch))
     return manifest
+
+
+def _foretold(root: str) -> Any:
+    """What an estimate of this run says that was written into its folder; None where there is none."""
+    path = storage.join(root, FORETOLD)
+    return storage.read_json(path) if storage.exists(path) else None
 
 
 def _describe(run: Run, variant: str, packed: bytes | None, tally: Tally) -> list[Invariant]:
