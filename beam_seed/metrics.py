@@ -176,3 +176,11 @@ def fixed(pattern: str) -> str:
     parts = pattern.split("/")
     wild = next((number for number, part in enumerate(parts) if any(mark in part for mark in "*?[")), len(parts))
     return "/".join(parts[:wild]) or "/"
+
+
+def tables() -> str:
+    """The vocabulary as the tables of ``docs/observability.md``."""
+    names = NAMES | {"rejected/REASON": f"those rejected, by kind of rule: {', '.join(REASONS)}"} | MORE
+    lines = ["| counter | counts |", "| --- | --- |", *(f"| `{name}` | {what} |" for name, what in names.items())]
+    lines += ["", "| stage | what it is; its items |", "| --- | --- |", *(f"| `{name}` | {what} |" for name, what in STAGES.items())]
+    return "\n".join(lines)

@@ -7,6 +7,7 @@ import dataclasses
 import fcntl
 import logging
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,15 +79,17 @@ def run(
 
 
 def tell(prog: str, counters: Mapping[str, Mapping[str, int]], seconds: float) -> None:
-    """Log what a finished job counted: a line for each stage, such as 'scores: 40 in, 40 kept, ...', and a last one for the job."""
+    """Log what a finished job counted: a line for each stage (beam-seed score: scores: 40 in, 40 kept), and a last one for the job."""
     for stage, own in counters.items():
         line = ", ".join(f"{value:,} {name}" for name, value in own.items() if value or name == "in")
-        logging.info("%s: %s", stage, line, extra={"fields": {"job": prog, "stage": stage, "counters": dict(own)}})
+        logging.info("%s: %s: %s", prog, stage, line, extra={"fields": {"job": prog, "stage": stage, "counters": dict(own)}})
     if problem := metrics.unbalanced(counters):
         # Work that a runner did twice is counted twice; the datasets are what the books are closed by.
         logging.warning("%s: counters that do not add up: %s", prog, problem, extra={"fields": {"job": prog, "unbalanced": problem}})
     whole = {name: sum(own.get(name, 0) for own in counters.values()) for name in ("failed", "busy_ms")}
-    told = {"job": prog, "state": "done", "seconds": round(seconds, 3), **whole}
+    process, workers = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = process.ru_utime + process.ru_stime + workers.ru_utime + workers.ru_stime  # of workers that have ended
+    told = {"job": prog, "state": "done", "seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3), **whole}
     logging.info("%s: done in %.1f s", prog, seconds, extra={"fields": told})
 
 
