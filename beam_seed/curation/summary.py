@@ -16,6 +16,7 @@ from beam_seed.curation.datasets import read_groups, read_table, shard_path
 from beam_seed.curation.read import Bucket
 from beam_seed.estimate.cost import cost_of
 from beam_seed.estimate.prices import read_prices
+from beam_seed.failures import too_many
 from beam_seed.languages.registry import LANGUAGES
 from beam_seed.report.accounting import broken
 from beam_seed.report.build import build_report
@@ -107,6 +108,7 @@ class Run(NamedTuple):
     sections: Callable[[str, Tally], Sequence[Section]] = no_sections  # (root, tally), once all datasets are written
     stages: Mapping[str, str] = {}  # name -> fingerprint, in order
     started: float = 0.0  # seconds since the epoch
+    max_failed_share: float = 1.0  # of the documents; where more failed, the run fails
     cores: int = 0  # that worked on it; 0 where the runner does not tell
 
 
@@ -128,6 +130,7 @@ def write_summary(
         tally.merge(Tally.from_bytes(packed))
         tally.add_excerpts(texts)
     read = sum((Total(bucket.files, bucket.size, bucket.checksum) for bucket in buckets), Total())
+    limits = [_limit_failed(run, variant, tally, read) for variant in run.job.variants]
     described = [_describe(run, variant, totals.statistics.get(variant), tally) for variant in run.job.variants]
     versions = {"beam_seed": __version__, "apache-beam": beam_package.__version__, "pyarrow": pa.__version__}
     facts = Facts(
@@ -139,7 +142,7 @@ def write_summary(
         duration=now - run.started,
         lsh=Lsh(*run.lsh) if run.lsh else None,
         throughput=_throughput(run, read, finished),
-        invariants=[invariant for group in described for invariant in group],
+        invariants=[*(invariant for group in described for invariant in group), *limits],
         sections=run.sections(run.root, tally),
     )
     report = build_report(tally, facts)
@@ -183,6 +186,13 @@ def _describe(run: Run, variant: str, packed: bytes | None, tally: Tally) -> lis
         Invariant(f"{variant}: the corpus is as its schema says", not anomalies, told),
         Invariant(f"{variant}: rows written = files kept", statistics.rows == kept, f"{statistics.rows:,} and {kept:,}"),
     ]
+
+
+def _limit_failed(run: Run, variant: str, tally: Tally, read: Total) -> Invariant:
+    failed, folder = tally.total(variant, "failed").files, storage.join(run.root, "failed")
+    told = f"{failed:,} of {read.files:,}" + (f"; their errors are in {folder}" if failed else "")
+    holds = not too_many(read.files, failed, run.max_failed_share)
+    return Invariant(f"{variant}: not more failed than max_failed_share, {run.max_failed_share}, allows", holds, told)
 
 
 def _serialised(message: Message) -> bytes:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from beam_seed import __version__, metrics, storage
 from beam_seed.commits.tokens import TokenCounter
 from beam_seed.curation.datasets import FAILED, REJECTED, table_of, write_batches, write_table
+from beam_seed.failures import check_failed
 from beam_seed.long_context.assemble import SEQUENCES, Assembly, LongSequence, assemble
 from beam_seed.long_context.choose import failure
 from beam_seed.long_context.report import report_text
@@ -119,10 +120,11 @@ def add_counts(counts: Counts, more: Mapping[str, Any]) -> None:
             counts[name] = counts.get(name, 0) + value
 
 
-def publish(root: str, counts: Iterable[Counts], told: Mapping[str, Any], threshold: float | None) -> None:
+def publish(root: str, counts: Iterable[Counts], told: Mapping[str, Any], threshold: float | None, max_failed_share: float = 1.0) -> None:
     """Write ``long_context.json``, ``report.txt`` and, last, ``manifest.json``.
 
-    Raises RuntimeError where the books do not close: files read that are neither in a sequence nor in a failed repository.
+    Raises RuntimeError where more than a share of the files failed, or where the books do not close: files read that are neither in a
+    sequence nor in a failed repository.
     """
     total: Counts = {}
     for each in counts:
@@ -130,6 +132,7 @@ def publish(root: str, counts: Iterable[Counts], told: Mapping[str, Any], thresh
     read, kept, failed = (total.get(f"repository_files{ending}", 0) for ending in ("_read", "", "_failed"))
     if read != kept + failed:
         raise RuntimeError(f"{read} files of repositories were read, {kept} are in sequences, {failed} failed; expected the sum to close")
+    check_failed(read, failed, max_failed_share, storage.join(root, "failed"))
     summary = {"threshold": threshold, "counts": total}
     storage.write_json(storage.join(root, f"{VARIANT}.json"), summary)
     with storage.open_write(storage.join(root, "report.txt")) as out:
