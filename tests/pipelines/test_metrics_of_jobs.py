@@ -13,6 +13,8 @@ import pytest
 
 from pipelines import cli
 
+pytestmark = pytest.mark.slow
+
 # Each after those whose output it reads.
 JOBS = {
     "score": ["--input={github}", "--drop-lowest=0.3", "--scorer={scorer}"],
