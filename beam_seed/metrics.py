@@ -147,7 +147,8 @@ def counters(result: Any) -> dict[str, dict[str, int]]:
         space, name = counter.key.metric.namespace, counter.key.metric.name
         if space.startswith(PREFIX):
             own = found.setdefault(space.removeprefix(PREFIX), {})
-            own[name] = own.get(name, 0) + counter.result
+            # A portable job service tells a counter that nobody raised as None.
+            own[name] = own.get(name, 0) + (counter.result or 0)
     return {stage: dict(sorted(own.items())) for stage, own in sorted(found.items())}
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "remove": ("pipelines.remove", "repositories, files or owners taken out of finished shards, for good"),
     "long-context": ("pipelines.long_context", "repositories in the order of their dependencies, and long files, as documents to train on"),
     "estimate": ("pipelines.estimate", "time and cost of a run over more, from runs over samples"),
+    "graph": ("pipelines.graph", "the Beam graph that a job would run, drawn"),
     "why": ("pipelines.why", "the whole story of one document of a finished run"),
 }
 

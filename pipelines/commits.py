@@ -20,7 +20,7 @@ from beam_seed.commits.filters import RepositoryRules, Rules
 from beam_seed.commits.ranges import Reading
 from beam_seed.commits.repository import list_histories
 from beam_seed.commits.sample_format import Budget
-from beam_seed.commits.tokens import token_counter
+from beam_seed.commits.tokens import token_counter, tokenizer_file
 from beam_seed.curation.assemble import Part
 from beam_seed.curation.contamination import overlap_sections
 from beam_seed.curation.datasets import Shard
@@ -138,7 +138,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
             | {
                 "shard_bytes": options.shard_bytes,
                 "metadata": file_digest(options.metadata),
-                "tokenizer": file_digest(options.tokenizer),
+                "tokenizer": file_digest(tokenizer_file(options.tokenizer)),
             },
             documents,
             stages.encode_bucket,

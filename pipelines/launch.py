@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, StandardOptions
 
 from beam_seed import metrics, storage
 from beam_seed.options import UsageError
 
 LOCAL_RUNNER = "FnApiRunner"
+
+_WORKER_GONE = "Channel closed prematurely."  # all that the local runner says when the process of a worker is no more
 
 
 def local_arguments(arguments: Sequence[str], workers: int, mode: str) -> list[str]:
@@ -37,8 +39,10 @@ def local_arguments(arguments: Sequence[str], workers: int, mode: str) -> list[s
 
 
 def only_stages(arguments: Sequence[str]) -> bool:
-    """Whether these Beam arguments stage the graph and run nothing, as a Flex Template's launcher asks: there is no output to tell of."""
-    return any(argument.split("=", 1)[0] == "--template_location" for argument in arguments)
+    """Whether these Beam arguments run nothing, so that there is no output: a Flex Template's launcher stages, `RenderRunner` draws."""
+    options = PipelineOptions(list(arguments))
+    drawn = (options.view_as(StandardOptions).runner or "").endswith("RenderRunner")
+    return drawn or bool(options.view_as(GoogleCloudOptions).template_location)
 
 
 def run(
@@ -63,14 +67,15 @@ def run(
         once = pipeline | "Lineage" >> beam.Create([None], reshuffle=False)
         _ = once | "Tell lineage" >> beam.Map(metrics.add_lineage, *lineage(options))
         result = pipeline.run()
-        # A Flex Template launch only stages the graph: its result has no job to wait for.
         state = "DONE"
-        if getattr(result, "has_job", True):
+        if not only_stages(arguments):
             state = result.wait_until_finish()
             tell(prog, metrics.counters(result), time.monotonic() - started)
     except Exception as error:
         logging.debug("the job failed", exc_info=True)
         told = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        if told[-1] == _WORKER_GONE:
+            told.append("a worker process ended, killed or out of memory; see the system's log, give fewer --workers or more memory")
         print(f"{prog}: error: {told[-1]}", file=sys.stderr)
         return 1
     if state != "DONE":

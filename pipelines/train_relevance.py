@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from beam_seed import options as opt
 from beam_seed import storage
+from beam_seed.fasttext_model.training import Settings
 from beam_seed.web.relevance import TextFormat
 from beam_seed.web.supervision import RELEVANCE_COLUMNS
-from beam_seed.web.train_relevance import train_relevance
-from beam_seed.web.training import Settings
+from beam_seed.web.train_relevance import CONFIDENCE, train_relevance
 from pipelines.tables import find_tables
 
 PROG = "beam-seed train-relevance"
@@ -25,10 +25,11 @@ class Options:
         [], "Pages: documents/ of a run of beam-seed web; a column label (1, 0), where there is one, is believed.", kind="read"
     )
     output: str = opt.option("", "Folder of the model and its card.", kind="write")
-    recall: float = opt.option(0.99, "Share of the relevant validation pages that the threshold must recall.", check=opt.proper_share)
+    recall: float = opt.option(0.99, "Share of a host's relevant pages that the threshold must recall.", check=opt.proper_share)
+    confidence: float = opt.option(CONFIDENCE, "Probability that a host nobody has seen reaches that recall.", check=opt.share)
     characters: int = opt.option(TextFormat().max_characters, "Characters of a page that the model reads.", check=opt.positive)
     epochs: int = opt.option(Settings().epochs, "Times the training goes over its pages.", check=opt.positive)
-    seed: int = opt.option(0, "Seed of the division into training and validation and of the training.", check=opt.not_negative)
+    seed: int = opt.option(0, "Seed of the division into training, validation and test, and of the training.", check=opt.not_negative)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,12 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = TextFormat(max_characters=options.characters)
     settings = Settings(epochs=options.epochs, seed=options.seed)
     try:
-        result = train_relevance(files, options.output, options.recall, text, settings)
+        result = train_relevance(files, options.output, options.recall, text, settings, options.confidence)
     except (ValueError, OSError) as error:
         print(f"{PROG}: error: {error}", file=sys.stderr)
         return 1
-    quality = result.quality
-    print(f"trained on {result.training_pages:,} pages, validated on {result.validation_pages:,} of other hosts")
+    quality, promise = result.quality, result.promise
+    if promise.confidence < options.confidence - 1e-9:
+        told = f"with {promise.hosts} validation hosts that have relevant pages, a new host reaches {options.recall} with probability"
+        print(f"{PROG}: warning: {told} {promise.confidence:.3f} only; give more hosts, or a lower --confidence", file=sys.stderr)
+    trained, chosen, tested = result.pages
+    print(f"trained on {trained:,} pages, threshold chosen on {chosen:,} of other hosts, tested on {tested:,} of others still")
     print(f"recall {quality.recall:.4f}, precision {quality.precision:.4f}, {quality.recalled:.1%} recalled, from {quality.threshold} on")
     print(f"model: {storage.join(options.output, 'README.md')}, fingerprint {result.fingerprint}")
     return 0

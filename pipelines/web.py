@@ -61,9 +61,9 @@ class Options:
     input: list[str] = opt.option([], "WARC or WET files, gzip, zstd or plain; globs; repeatable.", kind="read")
     output: str = opt.option("", "Folder of the datasets, the corpus and the report.", kind="write")
     relevance: str = opt.option(
-        "", "Folder of a model of train-relevance; without it, only pages with code tags are code-related.", kind="read"
+        "", "Folder of a model of train-relevance; without it, only pages with code tags are code-related.", kind="folder"
     )
-    category_model: str = opt.option("", "Folder of a model of train-categories, for pages whose category no rule tells.", kind="read")
+    category_model: str = opt.option("", "Folder of a model of train-categories, for pages whose category no rule tells.", kind="folder")
     categories: str = opt.option("", "Table of criteria, thresholds and sampling rates; without it, the package's.", kind="read")
     against: list[str] = opt.option(
         [], "Output folders of earlier runs: what their deduplication kept is not taken again; repeatable.", kind="folder"

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from beam_seed.fasttext_model.package import open_package, write_package
+from beam_seed.fasttext_model.training import Line, Settings, train
 from beam_seed.high_quality.draw import Plan
 from beam_seed.high_quality.measure import TEST, TRAINING, VALIDATION
 from beam_seed.high_quality.roles import BARE, FOUND, KINDS, SEED
 from beam_seed.high_quality.sources import Source
 from beam_seed.high_quality.text import TextFormat
-from beam_seed.web.package import open_package, write_package
 from beam_seed.web.relevance import OTHER, RELEVANT, recall_threshold, score_lines
-from beam_seed.web.training import Line, Settings, train
 
 KIND = "high-quality"
 
@@ -121,7 +121,7 @@ class Miner(NamedTuple):
 
 
 def open_miner(folder: str) -> Miner:
-    """The model in ``folder``. Raises as ``web.package.open_package`` does."""
+    """The model in ``folder``. Raises as ``fasttext_model.package.open_package`` does."""
     package = open_package(folder, KIND)
     return Miner(package.model, float(package.card["decides"]["threshold"]))
 

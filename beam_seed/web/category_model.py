@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from beam_seed.fasttext_model.package import open_package
 from beam_seed.quality.package import excerpt
 from beam_seed.web.categories import NAMES, Found, load_rules, strong_rule, weak_rule
 from beam_seed.web.markdown_text import without_link_targets, words_text
-from beam_seed.web.package import open_package
 from beam_seed.web.records import Page
 
 KIND = "categories"

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from beam_seed.fasttext_model.package import open_package
 from beam_seed.quality.package import excerpt
 from beam_seed.web.markdown_text import without_code_blocks, without_link_targets, words_text
-from beam_seed.web.package import open_package
 
 KIND = "relevance"
 RELEVANT, OTHER = "__label__code", "__label__other"
@@ -69,6 +69,34 @@ def recall_threshold(scores: npt.NDArray[np.float64], relevant: npt.NDArray[np.b
         raise ValueError("no validation page is relevant; expected at least one, to choose a threshold by")
     missed = int(np.floor((1 - target) * len(positive) + 1e-9))
     return float(np.floor(positive[min(missed, len(positive) - 1)] * 1e6) / 1e6)
+
+
+class Promise(NamedTuple):
+    """A threshold, and how surely it recalls the target share of the relevant pages of a host that nobody has seen."""
+
+    threshold: float
+    confidence: float  # probability, over the draw of the hosts, that a new one's recall reaches the target
+    hosts: int  # with relevant pages, that it was chosen by
+
+
+def host_threshold(
+    scores: npt.NDArray[np.float64], relevant: npt.NDArray[np.bool_], hosts: npt.NDArray[np.str_], target: float, confidence: float
+) -> Promise:
+    """The highest threshold that recalls ``target`` of all relevant pages and, with ``confidence``, of those of a new host like ``hosts``.
+
+    Pages of a host resemble one another, so what is independent are hosts: each has the threshold that recalls the target of its own
+    pages, and a new host's is below the k-th lowest of n with a probability of at most k / (n + 1), whatever their distribution (split
+    conformal prediction; Vovk et al. 2005, Algorithmic Learning in a Random World). Where n is too small for ``confidence`` the lowest is
+    taken, and ``Promise.confidence`` is what that gives, n / (n + 1). Raises ValueError as ``recall_threshold`` does, or unless
+    0 <= confidence < 1.
+    """
+    if not 0 <= confidence < 1:
+        raise ValueError(f"the confidence is {confidence}; expected 0 <= confidence < 1, such as 0.9")
+    pooled = recall_threshold(scores, relevant, target)
+    found = sorted(recall_threshold(scores[hosts == host], relevant[hosts == host], target) for host in np.unique(hosts[relevant]))
+    rank = max(1, int((1 - confidence) * (len(found) + 1) + 1e-9))
+    rank = min(rank, len(found))
+    return Promise(min(pooled, found[rank - 1]), 1 - rank / (len(found) + 1), len(found))
 
 
 class Quality(NamedTuple):

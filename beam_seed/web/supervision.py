@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 
 from beam_seed import storage
 from beam_seed.curation.datasets import read_groups
+from beam_seed.fasttext_model.training import Line
 from beam_seed.web.categories import strong_rule
 from beam_seed.web.category_model import LABEL, features
 from beam_seed.web.datasets import PAGES, read_pages
 from beam_seed.web.relevance import OTHER, RELEVANT, TextFormat
-from beam_seed.web.training import Line
 
 MAX_CODE_SHARE = 0.05
 """A host is one without code where at most this share of its pages has code blocks: a game's manual may show one configuration file,

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from beam_seed.fasttext_model.package import write_package
+from beam_seed.fasttext_model.training import Line, Settings, split_by_host, train
 from beam_seed.web.category_model import KIND, LABEL, predict
-from beam_seed.web.package import write_package
 from beam_seed.web.supervision import category_lines
-from beam_seed.web.training import Line, Settings, split_by_host, train
 
 TARGET_PRECISION = 0.9
 """Of the pages that the model decides. Below it, a path's hint or 'other' is the better answer: a wrong category brings wrong criteria."""

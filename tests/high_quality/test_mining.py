@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_seed.fasttext_model.package import open_package
 from beam_seed.high_quality import draw, mine, roles
 from beam_seed.high_quality.draw import Draws, Plan
 from beam_seed.high_quality.measure import MEASURES, TEST, TRAINING
@@ -18,7 +19,6 @@ from beam_seed.high_quality.roles import BARE, FOUND, KINDS, LOW, RANDOM, SEED, 
 from beam_seed.high_quality.sources import Condition, Negatives, Source, load_sources
 from beam_seed.high_quality.text import TextFormat
 from beam_seed.quality.threshold import ScoreHistogram
-from beam_seed.web.package import open_package
 
 SOURCE = Source(
     "s",

@@ -14,10 +14,10 @@ import pytest
 import web_input
 import yaml
 
+from beam_seed.fasttext_model.package import write_package
+from beam_seed.fasttext_model.training import Line, Settings, train
 from beam_seed.web.categories import DEFAULT_TABLE
-from beam_seed.web.package import write_package
 from beam_seed.web.relevance import KIND, OTHER, RELEVANT, TextFormat
-from beam_seed.web.training import Line, Settings, train
 from beam_seed.web.url import canonicalise
 from pipelines import cli, web, why
 

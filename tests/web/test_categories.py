@@ -6,10 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from beam_seed.fasttext_model.package import CARD
 from beam_seed.web.categories import DEFAULT_TABLE, NAMES, Found, load_rules, load_table, strong_rule, weak_rule
 from beam_seed.web.category_model import classify, features, open_model
 from beam_seed.web.datasets import pages_table
-from beam_seed.web.package import CARD
 from beam_seed.web.records import Extracted, Response, make_page
 from beam_seed.web.train_categories import choose_probability
 from pipelines import train_categories as command

@@ -11,14 +11,14 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beam_seed.fasttext_model.package import write_package
+from beam_seed.fasttext_model.training import Line, Settings, train
 from beam_seed.judge import judge_all
 from beam_seed.web import relevance
 from beam_seed.web.categories import NAMES
 from beam_seed.web.filter_transforms import CategorisePages, FilterPages, ReadPages, RecallRelevant, SelectByCategory, _judge_relevance_by
 from beam_seed.web.heuristics import Limits
-from beam_seed.web.package import write_package
 from beam_seed.web.records import Extracted, Page, Response, make_page
-from beam_seed.web.training import Line, Settings, train
 
 MULTI_PROCESSING = ["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 

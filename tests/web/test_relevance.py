@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_seed.web.package import CARD, MODEL, open_package
-from beam_seed.web.relevance import OTHER, RELEVANT, TextFormat, open_model, precision_recall, quality_at, recall_threshold
+from beam_seed.fasttext_model.package import CARD, MODEL, open_package
+from beam_seed.fasttext_model.training import THREE_PARTS, Line, Settings, split_by_host
+from beam_seed.web.relevance import OTHER, RELEVANT, TextFormat, host_threshold, open_model, precision_recall, quality_at, recall_threshold
 from beam_seed.web.supervision import relevance_lines
 from beam_seed.web.train_relevance import train_relevance
-from beam_seed.web.training import Line, Settings, split_by_host
 from pipelines import train_relevance as command
 
 CODE = "the function returns an iterator over the keys of the mapping and raises an exception when the argument is not a callable"
@@ -82,16 +82,19 @@ def test_a_rating_is_no_label(tmp_path):
 def test_no_host_is_in_both_parts(pairs, seed):
     lines = [Line(f"h{host}", RELEVANT if relevant else OTHER, str(number)) for number, (host, relevant) in enumerate(pairs)]
     try:
-        training, validation = split_by_host(lines, seed)
+        training, validation, test = split_by_host(lines, seed, THREE_PARTS)
     except ValueError:  # too few hosts of a label, see below
         return
-    assert sorted(training + validation) == sorted(lines)
-    assert not {line.host for line in training} & {line.host for line in validation}
+    assert sorted(training + validation + test) == sorted(lines)
+    hosts = [{line.host for line in part} for part in (training, validation, test)]
+    assert sum(map(len, hosts)) == len(set().union(*hosts))
 
 
 def test_one_host_of_a_label_cannot_be_divided():
     lines = [Line("h1", RELEVANT, ""), Line("h2", OTHER, ""), Line("h3", OTHER, "")]
-    with pytest.raises(ValueError, match=r"no page labelled 'code' \(3 hosts in all\); expected pages of at least two hosts"):
+    with pytest.raises(
+        ValueError, match=r"no page labelled 'code' \(3 hosts in all\); expected pages of some hosts of each label in each of 2 parts"
+    ):
         split_by_host(lines)
 
 
@@ -113,6 +116,34 @@ def test_the_threshold_is_the_highest_that_keeps_the_recall(pairs, target):
     higher = [score for score in scores[relevant] if score > threshold + 1e-6]
     if higher:
         assert quality_at(scores, relevant, min(higher)).recall < target
+
+
+def drawn(generator, hosts):
+    """Scores of relevant pages of hosts that differ more from one another than their pages do."""
+    means = generator.normal(0.6, 0.15, hosts)
+    return np.clip(generator.normal(np.repeat(means, 20), 0.05), 0, 1), np.repeat([f"h{number}" for number in range(hosts)], 20)
+
+
+def test_a_new_host_reaches_the_recall_as_often_as_promised():
+    generator = np.random.default_rng(0)
+    reached, by_pages = [], []
+    for _ in range(400):
+        scores, hosts = drawn(generator, 19)
+        promise = host_threshold(scores, np.ones(len(scores), bool), hosts, 0.95, 0.9)
+        assert promise[1:] == (pytest.approx(0.9), 19)
+        new, _ = drawn(generator, 1)
+        reached.append((new >= promise.threshold).mean() >= 0.95)
+        by_pages.append((new >= recall_threshold(scores, np.ones(len(scores), bool), 0.95)).mean() >= 0.95)
+    assert 0.87 <= np.mean(reached) <= 0.98  # 0.9 by theory; the rest is 400 draws' own spread
+    assert np.mean(by_pages) < np.mean(reached)
+
+
+def test_few_hosts_promise_what_they_can():
+    scores, relevant, hosts = np.array([0.9, 0.5, 0.7, 0.1]), np.array([True, True, True, False]), np.array(["a", "b", "b", "c"])
+    assert host_threshold(scores, relevant, hosts, 0.99, 0.9) == (0.5, pytest.approx(2 / 3), 2)
+    assert host_threshold(scores, relevant, hosts, 0.5, 0.0) == (0.7, pytest.approx(1 / 3), 2)
+    with pytest.raises(ValueError, match="the confidence is 1; expected 0 <= confidence < 1"):
+        host_threshold(scores, relevant, hosts, 0.99, 1)
 
 
 def test_precision_and_recall_by_hand():
@@ -137,11 +168,14 @@ def test_training_honours_the_target_recall_and_repeats_itself(pages, tmp_path):
 
 def test_the_command(pages, tmp_path, capsys):
     assert command.main([f"--input={tmp_path / 'pages'}", f"--output={tmp_path / 'model'}", "--recall=0.9"]) == 0
-    assert "recall 1.0000" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "recall 1.0000" in told.out
+    assert "with 1 validation hosts that have relevant pages, a new host reaches 0.9 with probability 0.500 only" in told.err
     card = json.loads((tmp_path / "model" / CARD).read_text())
     assert card["target_recall"] == 0.9
-    assert card["validation"]["recall"] >= 0.9
-    assert card["training"]["hosts"] + card["validation"]["hosts"] == 12
+    assert card["test"]["recall"] >= 0.9
+    assert (card["test"]["hosts_reached"], card["test"]["relevant_hosts"], card["confidence"]) == (1, 1, 0.5)
+    assert sum(card[part]["hosts"] for part in THREE_PARTS) == 12
     assert "| recall | precision |" in (tmp_path / "model" / "README.md").read_text()
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-TRAINING_SHARE = 0.7
+TWO_PARTS = {"training": 0.7, "validation": 0.3}
 """The paper's division: 70 % of the labelled pages train, 30 % validate (arXiv 2506.03524, 3.3)."""
+
+THREE_PARTS = {"training": 0.6, "validation": 0.2, "test": 0.2}
+"""Where the validation part chooses something, its figures are no figures: a third part has them."""
 
 # Of the FNV hash space of word pairs. Three million pages have more pairs, but a collision costs little; 16 values each are 13 MB.
 _BUCKETS = 200_000
@@ -34,12 +38,12 @@ class Settings(NamedTuple):
     seed: int = 0
 
 
-def split_by_host(lines: Sequence[Line], seed: int = 0) -> tuple[list[Line], list[Line]]:
-    """Training and validation part; a host's pages are all in one of them, else the model would be asked what it was told.
+def split_by_host(lines: Sequence[Line], seed: int = 0, shares: Mapping[str, float] = TWO_PARTS) -> list[list[Line]]:
+    """The parts of ``shares``, in order; a host's pages are all in one of them, else the model would be asked what it was told.
 
-    Within the hosts of each set of labels, hosts go to the training part in the order of a seeded digest until it holds 70 % of
-    their pages. Hosts of one set of labels that are few may miss that share by one host's pages. Raises ValueError where a
-    label does not occur in both parts.
+    Within the hosts of each set of labels, taken in the order of a seeded digest, each goes to the part that lacks most pages of its
+    share. Hosts of one set of labels that are few may miss the shares by one host's pages. Raises ValueError where a label does not
+    occur in every part.
     """
     labels: dict[str, set[str]] = {}
     for line in lines:
@@ -47,31 +51,25 @@ def split_by_host(lines: Sequence[Line], seed: int = 0) -> tuple[list[Line], lis
     groups: dict[tuple[str, ...], list[str]] = {}
     for host, found in labels.items():
         groups.setdefault(tuple(sorted(found)), []).append(host)
-    sizes: dict[str, int] = {}
-    for line in lines:
-        sizes[line.host] = sizes.get(line.host, 0) + 1
-    training: set[str] = set()
+    sizes = Counter(line.host for line in lines)
+    part_of: dict[str, str] = {}
     for hosts in groups.values():
-        training |= _first_hosts(sorted(hosts, key=lambda host: _order(host, seed)), sizes)
-    parts = [line for line in lines if line.host in training], [line for line in lines if line.host not in training]
+        total = sum(sizes[host] for host in hosts)
+        lacking = {name: share * total for name, share in shares.items()}
+        for host in sorted(hosts, key=lambda host: _order(host, seed)):
+            part_of[host] = name = max(lacking, key=lambda name: lacking[name])
+            lacking[name] -= sizes[host]
+    parts: dict[str, list[Line]] = {name: [] for name in shares}
+    for line in lines:
+        parts[part_of[line.host]].append(line)
     known = {line.label for line in lines}
-    for name, part in zip(("training", "validation"), parts, strict=True):
+    for name, part in parts.items():
         if missing := known - {line.label for line in part}:
             raise ValueError(
                 f"the {name} part has no page labelled {min(missing).removeprefix('__label__')!r} ({len(sizes)} hosts in all); "
-                "expected pages of at least two hosts for each label; give more input"
+                f"expected pages of some hosts of each label in each of {len(shares)} parts; give more input"
             )
-    return parts
-
-
-def _first_hosts(hosts: Sequence[str], sizes: dict[str, int]) -> set[str]:
-    total, taken, chosen = sum(sizes[host] for host in hosts), 0, set()
-    for host in hosts:
-        # Without the host the part is too small, with it not too large by more than what is missing otherwise.
-        if abs(taken + sizes[host] - TRAINING_SHARE * total) <= abs(taken - TRAINING_SHARE * total):
-            chosen.add(host)
-            taken += sizes[host]
-    return chosen
+    return list(parts.values())
 
 
 def _order(host: str, seed: int) -> bytes:
