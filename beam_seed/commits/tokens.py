@@ -96,6 +96,9 @@ def token_counter(tokenizer: str) -> TokenCounter:
 
     Raises ValueError where it cannot be read.
     """
-    if os.path.isdir(tokenizer):
-        tokenizer = os.path.join(tokenizer, "tokenizer.json")
-    return CountedTokens.from_file(tokenizer) if tokenizer else EstimatedTokens()
+    return CountedTokens.from_file(tokenizer_path(tokenizer)) if tokenizer else EstimatedTokens()
+
+
+def tokenizer_path(tokenizer: str) -> str:
+    """The file that ``tokenizer`` names: itself, or the ``tokenizer.json`` of a folder."""
+    return os.path.join(tokenizer, "tokenizer.json") if os.path.isdir(tokenizer) else tokenizer
