@@ -27,4 +27,4 @@ PLACES = pa.schema(  # documents/: one row for each file that is in a sequence
 )
 
 # A row of the corpus holds many files, so the books are of the rows of documents/.
-LONG_CONTEXT = Job("long-context", (VARIANT,), ("read", CHOICE, LENGTH, ASSEMBLY), PLACES)
+LONG_CONTEXT = Job("long-context", (VARIANT,), (CHOICE, LENGTH, ASSEMBLY), PLACES)

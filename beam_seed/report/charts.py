@@ -94,7 +94,7 @@ def _bin_name(kind: str, number: int, bins: int) -> str:
     if kind == "unit":
         return f"{number / bins:.2f} to {(number + 1) / bins:.2f}"
     if kind == "count":
-        return f"{(1 << (number - 1)) + 1:,} to {1 << number:,}" if number else "0 or 1"
+        return f"{(1 << (number - 1)) + 1:,} to {1 << number:,}" if number > 1 else ("0 or 1", "2")[number]
     return f"{size_name(1 << (number - 1))} to {size_name(1 << number)}" if number else "0 B"
 
 
