@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
@@ -19,6 +20,8 @@ _RAW = CompressionTypes.UNCOMPRESSED  # we unpack ourselves, with limits; Beam m
 
 
 _CHUNK = 1 << 20  # bytes that are read at once
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # the system's own errors of writing tell no path
 
 
 class FileInfo(NamedTuple):
@@ -73,9 +76,11 @@ def open_write(path: str) -> Iterator[BinaryIO]:
         with open(temporary, "wb") as local:
             yield local
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise OSError(error.errno, f"{os.strerror(error.errno)}; free some space there and run it again", path) from error
         raise
 
 

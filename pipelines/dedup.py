@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from beam_seed import metrics, storage
 from beam_seed import options as opt
-from beam_seed import storage
 from beam_seed.curation.datasets import MEASURES, PIECES, read_groups, read_table, shard_path, text_views, write_batches, write_table
 from beam_seed.curation.duplicate_transforms import FindDuplicates
 from beam_seed.curation.duplicates import Place, dropped_rows
@@ -103,14 +103,17 @@ def _write(verdicts: tuple[int, bytes], files: Sequence[str], output: str) -> No
         schema = pq.ParquetFile(source).schema_arrow.remove_metadata()
     write_batches(storage.join(output, "kept", name), schema, _survivors(files[number], dropped_rows(duplicates, "file")))
     told = duplicates.filter(pc.not_equal(duplicates["rule"], "kept"))
+    ids = _ids(files[number])
     columns = {
-        "id": _ids(files[number]).take(told["start"]),
+        "id": ids.take(told["start"]),
         "rule": told["rule"],
         "kept_id": _kept_ids(files, told["kept"].to_numpy()),
         "similarity": told["similarity"],
         "evidence": told["evidence"],
     }
     write_table(storage.join(output, "dropped", name), pa.table(columns, schema=EVIDENCE))
+    with storage.open_read(storage.join(output, "kept", name)) as kept:
+        metrics.count("dedup", len(ids), pq.ParquetFile(kept).metadata.num_rows, told["rule"].to_pylist())
 
 
 def _ids(path: str) -> pa.ChunkedArray:
@@ -143,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job. Returns the exit status."""
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     files = find_files(options)
-    return launch.run(PROG, lambda pipeline: build(pipeline, options, files), beam_arguments, options.workers, "multi_threading")
+    return launch.run(PROG, lambda pipeline: build(pipeline, options, files), options, beam_arguments, mode="multi_threading")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton
 
 from beam_seed import options as opt
-from beam_seed.commits.tokens import token_counter, tokenizer_path
+from beam_seed.commits.tokens import token_counter, tokenizer_file
 from beam_seed.curation.summary import Run, Totals
 from beam_seed.curation.summary_transforms import SumTallies
+from beam_seed.failures import MAX_SHARE
 from beam_seed.long_context import report
 from beam_seed.long_context.assemble import Assembly
 from beam_seed.long_context.choose import UNSCORED, Choice
@@ -54,9 +55,10 @@ class Options:
         "", "A tokenizer.json, or its folder, to count tokens with; without it, 3 bytes are taken for one.", kind="read"
     )
     shard_bytes: int = opt.option(64 << 20, "Bytes of text in a file of the corpus, about.", check=opt.positive)
-    until: str = opt.option(
-        stages.REPORT, "Stop after this stage; a later run goes on from there.", choices=("files", "repositories", stages.REPORT)
+    max_failed_share: float = opt.option(
+        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
     )
+    until: str = opt.option(stages.REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
@@ -66,7 +68,7 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
     inputs = {"repositories": repositories, "files": singles}
     told = {name: {"tables": len(found), "fingerprint": tables.fingerprint(found)} for name, found in inputs.items()}
     run = Run(LONG_CONTEXT, options.output, [*options.input, *options.files], _told_options(options), None, {})
-    parts = job_stages(pipeline, options, repositories, singles, Told(run.inputs, run.options, told, time.time()))
+    parts = job_stages(pipeline, options, repositories, singles, Told(run.inputs, run.options, told, time.time(), options.max_failed_share))
     # The report is a stage like the others, and the last; nothing comes after it.
     stages.add_stages(pipeline, parts, run, told, options.until, "files", "files")
 
@@ -76,7 +78,7 @@ def job_stages(
 ) -> dict[str, Stage]:
     """The stages, in order."""
     parameters = {name: getattr(options, name) for name in ("order", "budget", "drop_lowest", "min_quality", "unscored", "shard_bytes")}
-    counted = {"tokenizer": stages.file_digest(tokenizer_path(options.tokenizer))}
+    counted = {"tokenizer": stages.file_digest(tokenizer_file(options.tokenizer))}
     return {
         "files": Stage(
             _writes("files"),

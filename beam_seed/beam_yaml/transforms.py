@@ -6,9 +6,13 @@ from typing import Any, NamedTuple, Optional
 import apache_beam as beam
 from apache_beam import coders
 
+from beam_seed.decontamination import transforms as decontamination
 from beam_seed.exact_dedup import transforms as exact_dedup
+from beam_seed.fim import transforms as fim
 from beam_seed.languages import transforms as languages
+from beam_seed.long_context import transforms as long_context
 from beam_seed.near_dedup import transforms as near_dedup
+from beam_seed.notebooks import transforms as notebooks
 from beam_seed.outcome import Outcome
 from beam_seed.quality import transforms as quality
 from beam_seed.records import Document, Failed, make_document
@@ -122,6 +126,51 @@ class CheckSyntax(_Filter):
 
     def __init__(self) -> None:
         super().__init__(syntax.CheckSyntax())
+
+
+class Decontaminate(_Filter):
+    """Files that share no 10-gram of words with a benchmark. benchmarks: ``PATH`` or ``PATH:field+field``, one or a list."""
+
+    def __init__(self, benchmarks: Sequence[str]):
+        super().__init__(decontamination.Decontaminate([benchmarks] if isinstance(benchmarks, str) else list(benchmarks)))
+
+
+class RenderNotebooks(_Filter):
+    """``.ipynb`` files as their text and code."""
+
+    def __init__(self) -> None:
+        super().__init__(notebooks.RenderNotebooks())
+
+
+class FillInTheMiddle(beam.PTransform):
+    """Files with their content as it is trained on: escaped, and a share ``rate`` of them cut for fill-in-the-middle."""
+
+    def __init__(self, rate: float = 0.5, spm: float = 1.0, seed: int = 0, epoch: int = 0):
+        super().__init__()
+        self._transform: beam.PTransform = fim.FillInTheMiddle(rate, spm, seed, epoch)
+
+    def expand(self, rows: Any) -> Any:
+        return rows | "Rows to documents" >> beam.Map(document_of).with_output_types(Document) | self._transform
+
+
+class AssembleRepositories(beam.PTransform):
+    """Outputs ``sequences`` of whole repositories, of at most ``budget`` tokens each, and ``failed``. order: topological, random or path.
+
+    A repository's files come together in one worker, so this is for repositories that fit one; ``beam-seed long-context`` reads text where
+    it lies.
+    """
+
+    def __init__(self, order: str = "topological", budget: int = 32_768, tokenizer: str = ""):
+        super().__init__()
+        self._transform = long_context.AssembleRepositories(order, budget, tokenizer)
+
+    def expand(self, rows: Any) -> dict[str, Any]:
+        documents = rows | "Rows to documents" >> beam.Map(document_of).with_output_types(Document)
+        keyed = documents | "Key by repository" >> beam.Map(lambda document: (document.repo, document)).with_output_types(
+            tuple[str, Document]
+        )
+        sequences: long_context.Sequences = keyed | "By repository" >> beam.GroupByKey() | self._transform
+        return sequences._asdict()
 
 
 class ScoreQuality(beam.PTransform):

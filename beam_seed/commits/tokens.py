@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass
 from typing import Protocol
 
 from tokenizers import Tokenizer
+
+from beam_seed import storage
 
 _BYTES_PER_TOKEN = 32
 """More than code or prose has on average: what lies beyond is left out without tokenising it."""
@@ -62,9 +63,10 @@ class CountedTokens:
 
     @classmethod
     def from_file(cls, path: str) -> CountedTokens:
-        """From a local ``tokenizer.json``. Raises ValueError where it is none."""
+        """From a ``tokenizer.json``, local or on any file system Beam reads. Raises ValueError where it is none."""
         try:
-            return cls(Tokenizer.from_file(path))
+            with storage.open_read(path) as file:
+                return cls(Tokenizer.from_str(file.read().decode()))
         except Exception as error:  # the library raises nothing narrower
             raise ValueError(f"{path!r} is not read by the tokenizers library ({error}); expected a tokenizer.json") from error
 
@@ -92,13 +94,13 @@ def _whole_lines(text: str) -> str:
 
 @functools.lru_cache(maxsize=1)
 def token_counter(tokenizer: str) -> TokenCounter:
-    """Counts with the tokenizer at a local path, a ``tokenizer.json`` or the folder of one; estimates where it is ''.
+    """Counts with the tokenizer at a path, a ``tokenizer.json`` or the folder of one; estimates where it is ''.
 
     Raises ValueError where it cannot be read.
     """
-    return CountedTokens.from_file(tokenizer_path(tokenizer)) if tokenizer else EstimatedTokens()
+    return CountedTokens.from_file(tokenizer_file(tokenizer)) if tokenizer else EstimatedTokens()
 
 
-def tokenizer_path(tokenizer: str) -> str:
-    """The file that ``tokenizer`` names: itself, or the ``tokenizer.json`` of a folder."""
-    return os.path.join(tokenizer, "tokenizer.json") if os.path.isdir(tokenizer) else tokenizer
+def tokenizer_file(tokenizer: str) -> str:
+    """The ``tokenizer.json`` that is named, or that is in the folder that is."""
+    return tokenizer if not tokenizer or tokenizer.endswith(".json") else storage.join(tokenizer, "tokenizer.json")

@@ -8,9 +8,9 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsMultiMap
 
+from beam_seed import metrics
 from beam_seed.curation.datasets import QUALITY, Shard, shard_path, table_of, write_table
 from beam_seed.curation.score import ScoredRow, SyntaxChecker, wanted_scores
 from beam_seed.packing import pack_table, unpack_table, unpack_tables
@@ -20,7 +20,6 @@ from beam_seed.quality.transforms import ScoreQuality
 from beam_seed.verdicts import check_partitions
 
 KeyedBytes = tuple[int, bytes]
-_NAMESPACE = "beam_seed.quality"
 
 
 @dataclass
@@ -65,7 +64,7 @@ class ScoreAndRemember(beam.PTransform):
     """Score what the cache does not know, and remember it: ``(known, documents)`` to (shard, packed QUALITY), one a shard.
 
     known: (shard, packed QUALITY), one a shard, of the rows that are not to be scored again. documents: ((shard, row, key), Document),
-    those that are. Counters ``scored`` and ``reused`` of the namespace ``beam_seed.quality`` tell how many were what.
+    those that are. Of the counters of the stage ``scores``, ``reused`` tells how many were known.
     """
 
     scorer: str
@@ -109,9 +108,10 @@ class _Remember(beam.DoFn):
 def _join(shard: int, parts: Mapping[str, Iterable[Any]]) -> KeyedBytes:
     known = unpack_tables(parts["known"], QUALITY)
     scored, failed = ([ScoredRow(*row) for row in parts[name]] for name in ("scored", "failed"))
-    Metrics.counter(_NAMESPACE, "scored").inc(len(scored))
-    Metrics.counter(_NAMESPACE, "reused").inc(len(known))
-    return shard, pack_table(pa.concat_tables([known, table_of(scored + failed, QUALITY)]).sort_by("row"))
+    rows = pa.concat_tables([known, table_of(scored + failed, QUALITY)]).sort_by("row")
+    kept = len(rows) - rows["quality"].null_count
+    metrics.count("scores", len(rows), kept, failed=len(rows) - rows["error"].null_count, more={"reused": len(known)})
+    return shard, pack_table(rows)
 
 
 @dataclass

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import FAILED, REJECTED, table_of, table_writer
 from beam_seed.curation.dropped import leave_tally
 from beam_seed.long_context.assemble import CodeFile, LongSequence
@@ -96,13 +97,21 @@ class Books:
 
 
 @contextlib.contextmanager
-def open_books(root: str, name: str) -> Iterator[Books]:
-    """The books of the part ``name``; their files appear, and the tally for the report, when the block ends without an exception."""
+def open_books(root: str, name: str, stage: str) -> Iterator[Books]:
+    """The books of the part ``name``: their files appear, and the tally for the report, when the block ends without an exception.
+
+    stage: of the counters, see :data:`beam_seed.metrics.STAGES`.
+    """
     with contextlib.ExitStack() as opened:
         books = Books(root, name, opened)
         yield books
         books.close()
     leave_tally(root, name, books.tally)
+    dropped = Counter[str]()
+    for key, part in books.tally.slices.items():
+        dropped[key.rule] += part.files if key.outcome == "rejected" else 0
+    kept, failed = (books.tally.total(VARIANT, outcome) for outcome in ("kept", "failed"))
+    metrics.count(stage, books.read.files, kept.files, dropped, failed.files, (books.read.bytes, kept.bytes))
 
 
 def size_of(file: CodeFile) -> int:

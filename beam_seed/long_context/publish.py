@@ -53,7 +53,7 @@ def write_repositories(
     """Assemble a bucket of repositories into one file of the corpus, and tell what came of every file of them and of those not taken."""
     counts: Counts = {}
     chosen = sorted((Repository(*each) for each in kept), key=lambda repository: repository.repo)
-    with ParserProcess() as process, open_books(root, name) as books:
+    with ParserProcess() as process, open_books(root, name, "assemble") as books:
         for repository in chosen:
             _count_repository(counts, "kept", repository)
         rows = (row for repository in chosen for row in _assembled(repository, process, assembly, counter, counts, books))
@@ -106,7 +106,7 @@ def _assembled(
 def write_files(root: str, name: str, table: str, least: int, counter: TokenCounter) -> Part:
     """Write the long rows of a table to one file of the corpus, and tell why the others are not in it."""
     counts: Counts = {"rows": row_count(table)}
-    with open_books(root, name) as books:
+    with open_books(root, name, "long_files") as books:
         write_batches(
             corpus_path(root, name), SEQUENCES, _batches(_counted(_long(read_files(table), least, counter, counts, books), counts))
         )

@@ -10,6 +10,7 @@ import apache_beam as beam_package
 import pyarrow as pa
 
 from beam_seed import __version__, storage
+from beam_seed.curation.summary import limit_failed
 from beam_seed.long_context.job import LONG_CONTEXT, VARIANT
 from beam_seed.long_context.publish import Counts, Part, add_up, corpus_path
 from beam_seed.report.accounting import broken
@@ -26,6 +27,7 @@ class Told(NamedTuple):
     options: Mapping[str, str]
     tables: Mapping[str, Any]  # of repositories and of files: how many, and their fingerprint
     started: float  # seconds since the epoch
+    max_failed_share: float  # of the files; where more failed, the run fails
 
 
 def write(tally: bytes, root: str, told: Told, parts: Iterable[Part]) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def write(tally: bytes, root: str, told: Told, parts: Iterable[Part]) -> dict[st
         options=told.options,
         versions={"beam_seed": __version__, "apache-beam": beam_package.__version__, "pyarrow": pa.__version__},
         duration=time.time() - told.started,
-        invariants=promises(counts, whole, told.options["order"]),
+        invariants=[*promises(counts, whole, told.options["order"]), limit_failed(VARIANT, whole, read, told.max_failed_share)],
         sections=sections(counts, threshold),
     )
     report = build_report(whole, facts)

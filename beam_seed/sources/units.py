@@ -175,16 +175,27 @@ def _loose_unit(folder: str, files: list[tuple[str, int, float]]) -> Unit:
 def _list_remote(pattern: str) -> list[Unit]:
     matched = storage.match(pattern)
     base = pattern.rstrip("/")
-    if any(mark in pattern for mark in "*?["):
-        return _remote_files(matched)
-    if [info.path for info in matched] == [pattern]:
-        return _remote_files(matched)
+    if not any(mark in pattern for mark in "*?["):
+        if [info.path for info in matched] == [pattern]:
+            return _remote_files(matched)
+        return _remote_named(base, storage.match(storage.join(base, "**")))
+    folders: dict[str, list[storage.FileInfo]] = defaultdict(list)
+    if "**" not in pattern:
+        # An object store has no folders: one that the pattern matches is the beginning of names of objects.
+        depth = base.count("/") + 1
+        for info in storage.match(storage.join(base, "**")):
+            folders["/".join(info.path.split("/")[:depth])].append(info)
+    return _remote_files(matched) + [unit for folder, below in folders.items() for unit in _remote_named(folder, below)]
+
+
+def _remote_named(base: str, below: Iterable[storage.FileInfo]) -> list[Unit]:
+    """The units of a folder, of the objects below it."""
     groups: dict[str, list[storage.FileInfo]] = defaultdict(list)
-    for info in storage.match(storage.join(base, "**")):
+    for info in below:
         first, slash, rest = info.path[len(base) + 1 :].partition("/")
         if rest or (first and not slash):
             groups[first if slash else ""].append(info)
-    if _is_bare([info.path[len(base) + 1 :] for files in groups.values() for info in files]):
+    if ".git" in groups or _is_bare([info.path[len(base) + 1 :] for files in groups.values() for info in files]):
         return [_remote_folder(base, [info for files in groups.values() for info in files])]
     loose = groups.pop("", [])
     return [_remote_folder(f"{base}/{name}", files) for name, files in groups.items()] + _remote_files(loose)

@@ -288,19 +288,8 @@ def test_what_is_no_history_is_told(odd_history, git, tmp_path: Path) -> None:
         pass
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    server = pytest.importorskip("gcp_storage_emulator.server").create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
-    server.start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.socket.getsockname()[1]}")
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
-    # Else Beam spends twenty seconds looking for credentials.
-    monkeypatch.setattr("apache_beam.internal.gcp.auth._Credentials._credentials_init", True)
-    yield "gs://bucket/in"
-    server.stop()
-
-
-def test_remote_repositories_are_copied(odd_history, git, tmp_path: Path, bucket) -> None:
+def test_remote_repositories_are_copied(odd_history, git, tmp_path: Path, emulated_bucket: str) -> None:
+    bucket = f"{emulated_bucket}/in"
     expected = records_of(odd_history.folder)
     git(odd_history.folder, "bundle", "create", "-q", str(tmp_path / "all.bundle"), "main")
     pack_tar(odd_history.folder, tmp_path / "bare.tar", "odd.git")
@@ -315,6 +304,9 @@ def test_remote_repositories_are_copied(odd_history, git, tmp_path: Path, bucket
     found = [("archive", "bare"), ("bundle", "all"), ("git", "odd"), ("tree", "tree"), ("tree", "work")]
     assert [(unit.kind, unit.repo) for unit in units] == found
     assert [unit.repo for unit in list_histories(f"{bucket}/*.bundle")] == ["all"]
+    assert list_histories(f"{bucket}/*.git") == [units[2]] == list_histories(f"{bucket}/odd.git")
+    assert [(unit.kind, unit.repo) for unit in list_histories(f"{bucket}/w*")] == [("tree", "work")]
+    assert [(unit.kind, unit.repo) for unit in list_histories(f"{bucket}/work")] == [("tree", "work")]
     (plain,) = (unit for unit in units if unit.repo == "tree")
     with pytest.raises(ValueError, match="no git folder in it"):
         records_of(Path(), unit=plain)

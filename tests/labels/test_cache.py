@@ -24,16 +24,8 @@ def answer(n: int) -> Answer:
 
 
 @pytest.fixture
-def bucket(monkeypatch):
-    server_module = pytest.importorskip("gcp_storage_emulator.server")
-    server = server_module.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
-    server.start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.socket.getsockname()[1]}")
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
-    # Else Beam spends twenty seconds looking for credentials.
-    monkeypatch.setattr("apache_beam.internal.gcp.auth._Credentials._credentials_init", True)
-    yield "gs://bucket/root"
-    server.stop()
+def bucket(emulated_bucket):
+    return f"{emulated_bucket}/root"
 
 
 @pytest.fixture(params=["disk", "gs"])

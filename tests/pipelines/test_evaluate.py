@@ -145,22 +145,13 @@ def test_it_is_a_command(capsys):
     assert "--against-labels" in capsys.readouterr().out
 
 
-def test_everything_in_a_bucket(folders, tmp_path, monkeypatch):
-    server_module = pytest.importorskip("gcp_storage_emulator.server")
-    server = server_module.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
-    server.start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.socket.getsockname()[1]}")
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
-    monkeypatch.setattr("apache_beam.internal.gcp.auth._Credentials._credentials_init", True)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    try:
-        for path in (*open_package("").directory.iterdir(), Path(folders[0]) / "a.parquet"):
-            with storage.open_write(f"gs://bucket/{'labels' if path.suffix == '.parquet' else 'scorer'}/{path.name}") as out:
-                out.write(path.read_bytes())
-        assert run("--scorer=gs://bucket/scorer", "--labels=gs://bucket/labels", "--output=gs://bucket/out") == 0
-        found = storage.read_json("gs://bucket/out/evaluation.json")
-        assert found["scorer"]["fingerprint"] == open_package("").fingerprint
-        with storage.open_read("gs://bucket/out/evaluation.html") as page:
-            assert page.read().startswith(b"<!doctype html>")
-    finally:
-        server.stop()
+def test_everything_in_a_bucket(folders, emulated_bucket):
+    for path in (*open_package("").directory.iterdir(), Path(folders[0]) / "a.parquet"):
+        with storage.open_write(f"{emulated_bucket}/{'labels' if path.suffix == '.parquet' else 'scorer'}/{path.name}") as out:
+            out.write(path.read_bytes())
+    root = emulated_bucket
+    assert run(f"--scorer={root}/scorer", f"--labels={root}/labels", f"--output={root}/out") == 0
+    found = storage.read_json(f"{root}/out/evaluation.json")
+    assert found["scorer"]["fingerprint"] == open_package("").fingerprint
+    with storage.open_read(f"{root}/out/evaluation.html") as page:
+        assert page.read().startswith(b"<!doctype html>")

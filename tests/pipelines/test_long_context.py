@@ -114,7 +114,7 @@ def test_the_books_close_and_the_report_shows_them(output):
     steps = [(step["stage"], step["dropped"]["files"], step["left"]["files"]) for step in report["funnel"]["long_context"]]
     assert steps == [("choice", 3, 22), ("length", 1, 21), ("assembly", 0, 21)]
     assert all(invariant["holds"] for invariant in report["invariants"])
-    assert len(report["invariants"]) == 8
+    assert len(report["invariants"]) == 9
     sections = {section["title"]: section for section in report["sections"]}
     assert [sections["Largest repositories"]["rows"][0][at] for at in (0, 1, 3)] == ["good", 12, 2]
     assert sections["Dependencies by language"]["rows"] == [["Python", 20, 0, 66, 66, 66]]

@@ -11,17 +11,10 @@ from google.cloud import storage
 
 from beam_seed.trainer.labels import read_labels
 
-server_module = pytest.importorskip("gcp_storage_emulator.server")
-
 
 @pytest.fixture
-def bucket(monkeypatch):
-    server = server_module.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
-    server.start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.socket.getsockname()[1]}")
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
-    yield storage.Client().bucket("bucket")
-    server.stop()
+def bucket(emulated_bucket):
+    return storage.Client().bucket("bucket")
 
 
 def put(bucket, name, *paths):

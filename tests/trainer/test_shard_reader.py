@@ -229,26 +229,18 @@ def test_the_command_reads_all_and_tells_the_digest_of_the_ids(made, capsys):
     assert json.loads(capsys.readouterr().out)["sequences"] == 6
 
 
-def test_shards_in_a_bucket(made, rows, monkeypatch):
-    server_module = pytest.importorskip("gcp_storage_emulator.server")
+def test_shards_in_a_bucket(made, rows, emulated_bucket):
     from google.cloud import storage
 
-    server = server_module.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
-    server.start()
-    try:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.socket.getsockname()[1]}")
-        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
-        bucket = storage.Client().bucket("bucket")
-        for path in made[0].rglob("*.*"):
-            bucket.blob(f"deep/er/{path.relative_to(made[0])}").upload_from_string(path.read_bytes())
-        shards = Shards("gs://bucket/deep/er/")
-        shards.verify()
-        found = np.concatenate([part.tokens for part in shards.read(35, 90)])
-        assert found.tolist() == [row["tokens"] for row in rows[35:90]]
-        with pytest.raises(FileNotFoundError, match=r"gs://bucket/none/manifest\.json is not there"):
-            Shards("gs://bucket/none")
-    finally:
-        server.stop()
+    bucket = storage.Client().bucket("bucket")
+    for path in made[0].rglob("*.*"):
+        bucket.blob(f"deep/er/{path.relative_to(made[0])}").upload_from_string(path.read_bytes())
+    shards = Shards(f"{emulated_bucket}/deep/er/")
+    shards.verify()
+    found = np.concatenate([part.tokens for part in shards.read(35, 90)])
+    assert found.tolist() == [row["tokens"] for row in rows[35:90]]
+    with pytest.raises(FileNotFoundError, match=r"gs://bucket/none/manifest\.json is not there"):
+        Shards(f"{emulated_bucket}/none")
 
 
 def test_a_reader_needs_no_beam():
