@@ -35,12 +35,15 @@ RUN PYTHONPATH="$(echo /install/lib/python3.*/site-packages)" pip install --no-c
 FROM ${PYTHON_IMAGE}
 # The histories of repositories are read by git.
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/* \
+    # What Python's image brings of its own would lie beside the locked versions that are copied over it, and be found before them.
+    && pip uninstall --yes setuptools wheel
 COPY --from=beam_sdk /opt/apache/beam /opt/apache/beam
 COPY --from=launcher /opt/google/dataflow/python_template_launcher /opt/google/dataflow/python_template_launcher
 COPY --from=build /install /usr/local
 COPY templates/main.py /template/main.py
-RUN pip check
+# To the error stream, which builders show to the end.
+RUN pip check >&2
 # Workers use the packages above as they are, instead of an environment of their own on top of them; models come from files, never by name.
 # A worker mounts its driver under /usr/local/nvidia.
 ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 \

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from beam_seed import __version__, storage
+from beam_seed import __version__, metrics, storage
 from beam_seed import options as opt
 from beam_seed.curation.datasets import MEASURES, PIECES, read_groups, read_table, shard_path, text_views, write_batches, write_table
 from beam_seed.curation.duplicate_transforms import FindDuplicates
@@ -109,15 +109,18 @@ def _write(verdicts: tuple[int, bytes], files: Sequence[str], output: str) -> di
     kept = storage.join(output, "kept", name)
     write_batches(kept, schema, _survivors(files[number], dropped_rows(duplicates, "file")))
     told = duplicates.filter(pc.not_equal(duplicates["rule"], "kept"))
+    ids = _ids(files[number])
     columns = {
-        "id": _ids(files[number]).take(told["start"]),
+        "id": ids.take(told["start"]),
         "rule": told["rule"],
         "kept_id": _kept_ids(files, told["kept"].to_numpy()),
         "similarity": told["similarity"],
         "evidence": told["evidence"],
     }
     write_table(storage.join(output, "dropped", name), pa.table(columns, schema=EVIDENCE))
-    return {"file": name, "input": files[number], "read": _rows(files[number]), "kept": _rows(kept), "dropped": len(told)}
+    rows = _rows(kept)
+    metrics.count("dedup", len(ids), rows, told["rule"].to_pylist())
+    return {"file": name, "input": files[number], "read": len(ids), "kept": rows, "dropped": len(told)}
 
 
 def _rows(path: str) -> int:
@@ -175,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with launch.alone(PROG, options.output):
         launch.clear(options.output, SUMMARY, "kept/*.parquet", "dropped/*.parquet", "_work/**")
         add = partial(build, options=options, files=files, told=told)
-        status = launch.run(PROG, add, beam_arguments, options.workers, "multi_threading")
+        status = launch.run(PROG, add, options, beam_arguments, mode="multi_threading")
     if not status and not launch.only_stages(beam_arguments):
         counts = storage.read_json(storage.join(options.output, SUMMARY))["counts"]
         print(f"kept {counts['kept']:,} of {counts['read']:,} rows: {storage.join(options.output, 'kept')}")

@@ -13,6 +13,7 @@ from apache_beam.pvalue import AsSingleton
 from beam_seed import options as opt
 from beam_seed import storage
 from beam_seed.commits.tokens import token_counter
+from beam_seed.failures import MAX_SHARE
 from beam_seed.long_context.assemble import Assembly
 from beam_seed.long_context.choose import UNSCORED, Choice
 from beam_seed.long_context.order import ORDERS
@@ -48,6 +49,9 @@ class Options:
         "", "A tokenizer.json, or its folder, to count tokens with; without it, 3 bytes are taken for one.", kind="read"
     )
     shard_bytes: int = opt.option(64 << 20, "Bytes of text in a file of the corpus, about.", check=opt.positive)
+    max_failed_share: float = opt.option(
+        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
+    )
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
@@ -68,7 +72,8 @@ def build(pipeline: beam.Pipeline, options: Options, repositories: Sequence[File
         | "Long files" >> beam.Map(_write_files, options.output, len(singles), options.min_tokens, options.tokenizer)
     )
     counts = (assembled, rejected, long) | "All counts" >> beam.Flatten() | "List counts" >> beam.combiners.ToList()
-    _ = counts | "Publish" >> beam.Map(_publish, options.output, _told(options, repositories, singles), AsSingleton(chosen.threshold))
+    told = _told(options, repositories, singles)
+    _ = counts | "Publish" >> beam.Map(_publish, options.output, told, options.max_failed_share, AsSingleton(chosen.threshold))
 
 
 def _told(options: Options, repositories: Sequence[FileInfo], singles: Sequence[FileInfo]) -> dict[str, Any]:
@@ -94,8 +99,8 @@ def _write_files(numbered: tuple[int, str], output: str, parts: int, min_tokens:
     return write_files(output, name, table, min_tokens, token_counter(tokenizer))
 
 
-def _publish(counts: list[Counts], output: str, told: dict[str, Any], threshold: float | None) -> None:
-    publish(output, counts, told, threshold)
+def _publish(counts: list[Counts], output: str, told: dict[str, Any], max_failed_share: float, threshold: float | None) -> None:
+    publish(output, counts, told, threshold, max_failed_share)
 
 
 def check(options: Options) -> tuple[list[FileInfo], list[FileInfo]]:
@@ -119,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "manifest.json", "corpora/long_context/*.parquet", "rejected/*.parquet", "failed/*.parquet")
         launch.clear(options.output, "long_context.json", "report.txt")
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, repositories, singles), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, repositories, singles), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         print(f"report: {storage.join(options.output, 'report.txt')}")
     return status

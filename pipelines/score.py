@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     files, package = check(options)
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "scores.json", "kept/*.parquet", "dropped/*.parquet", "_work/unscored/*")
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, package), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, package), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         counts = storage.read_json(storage.join(options.output, "scores.json"))["counts"]
         print(f"kept {counts['kept_files']:,} of {counts['read_files']:,} files: {storage.join(options.output, 'kept')}")

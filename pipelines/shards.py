@@ -46,7 +46,9 @@ class Options:
     group_tokens: int = opt.option(
         1 << 24, "Tokens that are packed together, in one worker's memory; raise it above about 20 billion tokens.", check=opt.positive
     )
-    baseline: str = opt.option("", "Other shards that this run's documents are compared with: drift.json, drift.html.", kind="read")
+    baseline: str = opt.option(
+        "", "Output folder of another run, which this run's documents are compared with: drift.json, drift.html.", kind="folder"
+    )
     drift_limit: float = opt.option(LIMIT, "Distance of a column from the baseline's that is drift, from 0 to 1.", check=opt.proper_share)
     fail_on_drift: bool = opt.option(False, "Whether drift fails the run: no manifest is written.")
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
@@ -167,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.output, "manifest.json", "shards/*.parquet", "_work/**", "_removal/**", "removals/*.json", "*.pbtxt", "drift.*"
         )
         job.tokenizer.save(storage.join(options.output, "tokenizer"))
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, job), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, job), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         _tell(storage.read_json(storage.join(options.output, "manifest.json")))
     return status

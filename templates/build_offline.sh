@@ -5,7 +5,8 @@
 #
 # Needs root, buildah and debootstrap. The Python image is Debian with a copy of PYTHON's installation (python3.11 by default) in /usr/local; ROOTFS, a
 # folder, keeps that Debian for later builds. The boot program and the launcher are scripts that start what the real ones start.
-# PIP_FIND_LINKS, a folder, is where torch's build for processors alone lies.
+# PIP_FIND_LINKS, a folder, is where torch's build for processors alone lies. STORAGE_DRIVER: of buildah; overlay where this machine can mount one, else vfs,
+# which copies every layer whole. The last line printed is the driver, by which later commands find the image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name="${1:?give a name for the image}"
@@ -13,7 +14,22 @@ variant="${2:-cpu}"
 job="${3:-github}"
 rootfs="${ROOTFS:-$(mktemp -d)}"
 prefix="$("${PYTHON:-python3.11}" -c 'import sys; print(sys.base_prefix)')"
-export STORAGE_DRIVER="${STORAGE_DRIVER:-vfs}" BUILDAH_ISOLATION=chroot
+export BUILDAH_ISOLATION=chroot
+
+# Whether buildah can make and mount a container with this storage driver.
+usable() {
+    local probe status=0
+    probe="$(buildah --storage-driver "$1" from scratch 2>/dev/null)" || return
+    buildah --storage-driver "$1" mount "$probe" >/dev/null 2>&1 || status=1
+    buildah --storage-driver "$1" rm "$probe" >/dev/null
+    return "$status"
+}
+
+if [[ -z ${STORAGE_DRIVER:-} ]]; then
+    STORAGE_DRIVER=vfs
+    if usable overlay; then STORAGE_DRIVER=overlay; fi
+fi
+export STORAGE_DRIVER
 
 if [[ ! -e $rootfs/etc/debian_version ]]; then
     libraries=ca-certificates,libbz2-1.0,libexpat1,libffi8,liblzma5,libreadline8,libsqlite3-0,libssl3,libuuid1,netbase,tzdata,zlib1g
@@ -62,3 +78,4 @@ buildah bud --pull-never --ignorefile .dockerignore --tag "$name" "${links[@]}" 
     --build-arg PYTHON_IMAGE=localhost/python --build-arg BEAM_IMAGE=localhost/beam_sdk --build-arg LAUNCHER_IMAGE=localhost/launcher \
     --build-arg "VARIANT=$variant" --build-arg "JOB=$job" .
 buildah images "$name"
+echo "$STORAGE_DRIVER"

@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.commits import decide, score
 from beam_seed.commits.datasets import COMMITS, SAMPLES
 from beam_seed.commits.figures import write_histories
@@ -82,7 +82,8 @@ class ReadHistories(beam.PTransform):
         ordered = sorted(ranges, key=lambda some: (some.unit.repo, some.unit.path, some.number))
         write_histories(self.root, bucket, ordered, self.reading.repositories)
         items = (item for some in ordered for item in read_range(some, self.reading, known, counter))
-        return write_bucket(bucket, items, self.root, self.shard_bytes, SAMPLES, COMMITS.variants[0])
+        with metrics.busy("documents"):
+            return write_bucket(bucket, items, self.root, self.shard_bytes, SAMPLES, COMMITS.variants[0])
 
 
 def _keyed(some: Range, commits: int, range_commits: int) -> tuple[int, Range]:
@@ -116,7 +117,8 @@ class _Measure(beam.DoFn):
         self._judges = [make() for make in self._make_judges]
 
     def process(self, shard: Shard) -> Iterator[Shard]:
-        measure_shard(self._root, shard.number, self._bands, self._judges)
+        with metrics.busy("measures"):
+            measure_shard(self._root, shard.number, self._bands, self._judges)
         yield shard
 
 
@@ -206,4 +208,6 @@ class DecideSamples(beam.PTransform):
 
     def _decide(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]], histogram: bytes) -> Iterator[Kept]:
         threshold = ScoreHistogram.from_bytes(histogram).thresholds(self.limits.drop_lowest).get("")
-        yield from decide.decide_shard(self.root, shard.number, duplicates[shard.number], threshold, self.limits)
+        with metrics.busy("verdicts"):
+            kept = decide.decide_shard(self.root, shard.number, duplicates[shard.number], threshold, self.limits)
+        yield from kept

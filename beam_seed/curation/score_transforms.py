@@ -9,10 +9,9 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import FAILED, QUALITY, Shard, shard_path, table_of, write_table
 from beam_seed.curation.score import ScoredRow, SyntaxChecker, wanted_scores
 from beam_seed.failures import limit_failures
@@ -25,7 +24,6 @@ from beam_seed.report.tally import BOTH
 from beam_seed.verdicts import check_partitions
 
 KeyedBytes = tuple[int, bytes]
-_NAMESPACE = "beam_seed.quality"
 
 UNSCORED = "_work/unscored"
 """Below the root of a job: the documents that could not be scored, which a job that fails for them names."""
@@ -74,8 +72,8 @@ class ScoreAndRemember(beam.PTransform):
 
     known: (shard, packed QUALITY), one a shard, of the rows that are not to be scored again. documents: ((shard, row, key), Document),
     those that are. The job fails, and nothing comes out, where more than ``MAX_FAILED_SHARE`` of both have no score: by then all scores
-    are in the cache, and the documents without one, with their errors, in ``unscored``. Counters ``scored`` and ``reused`` of the
-    namespace ``beam_seed.quality`` tell how many were what.
+    are in the cache, and the documents without one, with their errors, in ``unscored``. Of the counters of the stage ``scores``,
+    ``reused`` tells how many were known.
     """
 
     scorer: str
@@ -148,9 +146,10 @@ def _join(group: tuple[int, Mapping[str, Iterable[Any]]], _: None) -> KeyedBytes
     shard, parts = group
     known = unpack_tables(parts["known"], QUALITY)
     scored, failed = ([ScoredRow(*row) for row in parts[name]] for name in ("scored", "failed"))
-    Metrics.counter(_NAMESPACE, "scored").inc(len(scored))
-    Metrics.counter(_NAMESPACE, "reused").inc(len(known))
-    return shard, pack_table(pa.concat_tables([known, table_of(scored + failed, QUALITY)]).sort_by("row"))
+    rows = pa.concat_tables([known, table_of(scored + failed, QUALITY)]).sort_by("row")
+    kept = len(rows) - rows["quality"].null_count
+    metrics.count("scores", len(rows), kept, failed=len(rows) - rows["error"].null_count, more={"reused": len(known)})
+    return shard, pack_table(rows)
 
 
 @dataclass

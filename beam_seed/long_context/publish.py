@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from beam_seed import __version__, storage
+from beam_seed import __version__, metrics, storage
 from beam_seed.commits.tokens import TokenCounter
 from beam_seed.curation.datasets import FAILED, REJECTED, table_of, write_batches, write_table
+from beam_seed.failures import check_failed
 from beam_seed.long_context.assemble import SEQUENCES, Assembly, LongSequence, assemble
 from beam_seed.long_context.choose import failure
 from beam_seed.long_context.report import report_text
@@ -42,6 +43,8 @@ def write_repositories(root: str, name: str, repositories: Iterable[Repository],
         write_batches(corpus_path(root, name), SEQUENCES, _batches(_counted(rows, counts)))
     write_failed(root, name, failed)
     add_counts(counts, {"repositories": len(ordered)})
+    read, kept, lost = (counts.get(f"repository_files{ending}", 0) for ending in ("_read", "", "_failed"))
+    metrics.count("assemble", read, kept, failed=lost)
     return counts
 
 
@@ -68,6 +71,8 @@ def write_files(root: str, name: str, table: str, least: int, counter: TokenCoun
     """Write the long rows of a table to one file of the corpus."""
     counts: Counts = {}
     write_batches(corpus_path(root, name), SEQUENCES, _batches(_counted(long_files(table, least, counter, counts), counts)))
+    read, long = counts.get("files_read", 0), counts.get("file_rows", 0)
+    metrics.count("long_files", read, long, {"short": read - long})
     return counts
 
 
@@ -115,10 +120,11 @@ def add_counts(counts: Counts, more: Mapping[str, Any]) -> None:
             counts[name] = counts.get(name, 0) + value
 
 
-def publish(root: str, counts: Iterable[Counts], told: Mapping[str, Any], threshold: float | None) -> None:
+def publish(root: str, counts: Iterable[Counts], told: Mapping[str, Any], threshold: float | None, max_failed_share: float = 1.0) -> None:
     """Write ``long_context.json``, ``report.txt`` and, last, ``manifest.json``.
 
-    Raises RuntimeError where the books do not close: files read that are neither in a sequence nor in a failed repository.
+    Raises RuntimeError where more than a share of the files failed, or where the books do not close: files read that are neither in a
+    sequence nor in a failed repository.
     """
     total: Counts = {}
     for each in counts:
@@ -126,6 +132,7 @@ def publish(root: str, counts: Iterable[Counts], told: Mapping[str, Any], thresh
     read, kept, failed = (total.get(f"repository_files{ending}", 0) for ending in ("_read", "", "_failed"))
     if read != kept + failed:
         raise RuntimeError(f"{read} files of repositories were read, {kept} are in sequences, {failed} failed; expected the sum to close")
+    check_failed(read, failed, max_failed_share, storage.join(root, "failed"))
     summary = {"threshold": threshold, "counts": total}
     storage.write_json(storage.join(root, f"{VARIANT}.json"), summary)
     with storage.open_write(storage.join(root, "report.txt")) as out:

@@ -172,4 +172,5 @@ class Report(_Everywhere, total=False):
     score_table: list[ScoreRow]
     lsh: dict[str, Any] | None  # bands, rows, threshold, jaccard: {rule: counts of 50 bins}; with cluster_id, as clusters
     clusters: dict[str, list[Cluster]]
+    cost: dict[str, Any]  # see estimate.cost; of runs whose cores are known
     sections: list[dict[str, Any]]  # title, text, header, rows, plots: [caption, data, limit]; where the job has any

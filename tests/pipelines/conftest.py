@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from pipelines import github
+from beam_seed import metrics
+from pipelines import github, launch
 
 
 def _load(name: str, folder: Path = Path(__file__).parent, file: str = "") -> ModuleType:
@@ -32,6 +33,20 @@ commit_history = _load("commit_history", Path(__file__).parents[1] / "commits", 
 tiny_scorer = _load("tiny_scorer", Path(__file__).parents[1] / "quality", "conftest")
 scripted = _load("scripted_labels", Path(__file__).parents[1] / "labels", "conftest")
 start_endpoint = scripted.start_endpoint
+
+
+COUNTED: list[dict[str, dict[str, int]]] = []
+_tell = launch.tell
+
+
+def _checked(prog: str, counters: dict[str, dict[str, int]], seconds: float) -> None:
+    """In every job that any test of this folder runs, in = kept + rejected + failed in every stage."""
+    COUNTED.append(counters)
+    assert not metrics.unbalanced(counters), metrics.unbalanced(counters)
+    _tell(prog, counters, seconds)
+
+
+launch.tell = _checked
 
 
 def inputs(root: Path) -> list[str]:

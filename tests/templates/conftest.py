@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from beam_seed import storage
+from beam_seed.trainer.tokenizer import train_tokenizer
 
 
 def _load(name: str) -> ModuleType:
@@ -46,10 +47,19 @@ MORE = {
     "sample": ["--per_language=2"],
     "label": ["--oracle=rubric"],
     "decontaminate": ["--benchmarks=gs://bucket/benchmark.jsonl"],
+    "high-quality": ["--sources=gs://bucket/sources.yaml"],
+    "long-context": ["--files=gs://bucket/tables/*.parquet", "--drop_lowest=0"],
+    "shards": ["--stage=gs://bucket/stage.yaml", "--tokenizer=gs://bucket/tokenizer", "--shards=2"],
 }
 ACCELERATED = ("github", "commits", "web", "score")
 # Names of what lies in the bucket; a job that is not here reads the table of files.
-INPUT = {"web": "web/*.warc", "commits": "histories/*.bundle", "github": "tables/*.parquet,archives/*.zip"}
+INPUT = {
+    "web": "web/*.warc",
+    "commits": "histories/*.bundle",
+    "github": "tables/*.parquet,archives/*.zip",
+    "notebooks": "archives/*.zip",
+    "shards": "",  # its sources are those of the stage
+}
 
 
 class Cloud(NamedTuple):
@@ -58,9 +68,9 @@ class Cloud(NamedTuple):
 
     def arguments(self, job: str, *more: str) -> list[str]:
         """The command line of the Flex launcher: the user's parameters, then its own."""
-        inputs = ",".join(f"gs://bucket/{name}" for name in INPUT.get(job, "tables/*.parquet").split(","))
+        inputs = ",".join(f"gs://bucket/{name}" for name in INPUT.get(job, "tables/*.parquet").split(",") if name)
         return [
-            f"--input={inputs}",
+            *([f"--input={inputs}"] if inputs else []),
             f"--output=gs://bucket/out/{job}",
             *MORE.get(job, []),
             *more,
@@ -78,7 +88,9 @@ class Cloud(NamedTuple):
 def rows() -> pa.Table:
     texts = [f"def add_{number}(a, b):\n    return a + b + {number}\n" * 3 for number in range(12)]
     paths = [f"src/file_{number}.py" for number in range(12)]
-    return pa.table({"id": paths, "repo": ["demo"] * 12, "path": paths, "content": texts, "language": ["Python"] * 12})
+    quality = [number / 12 for number in range(12)]
+    named = {"id": paths, "repo": ["demo"] * 12, "path": paths, "content": texts, "language": ["Python"] * 12, "quality": quality}
+    return pa.table(named)
 
 
 def history(folder: Path) -> bytes:
@@ -98,12 +110,18 @@ def fill(folder: Path) -> None:
     pq.write_table(rows(), table)
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("demo/pkg/module.py", "def sub(a, b):\n    return a - b\n" * 4)
+        file.writestr(
+            "demo/pkg/notes.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": "x = 1", "outputs": []}], "nbformat": 4})
+        )
     for name, data in {
         "tables/files.parquet": table.getvalue(),
         "benchmark.jsonl": b'{"prompt": "def f(a, b): return a + b + c + d + e + f + g + h + i + j + k"}\n',
         "web/pages.warc": b"",
         "archives/demo.zip": archive.getvalue(),
         "histories/demo.bundle": history(folder),
+        "sources.yaml": b"sources: {all: {pool: {languages: [Python]}, seed: {quality_top: 0.5}}}\n",
+        "stage.yaml": b"sequence_length: 64\nsources: {code: {epochs: 1, input: [gs://bucket/tables]}}\n",
+        "tokenizer/tokenizer.json": train_tokenizer(rows()["content"].to_pylist(), 320).to_str().encode(),
     }.items():
         with storage.open_write(f"gs://bucket/{name}") as out:
             out.write(data)

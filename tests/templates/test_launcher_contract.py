@@ -35,11 +35,7 @@ MACHINES = [
     f"--dataflow_kms_key={KEY}",
 ]
 
-# They need a tokenizer, notebooks, or what another job left; their own tests run them.
-UNTRIED = ("high-quality", "notebooks", "long-context", "shards")
-JOBS = [job for job in templates.LAUNCHABLE if job not in UNTRIED]
-
-each_job = pytest.mark.parametrize("job", JOBS)
+each_job = pytest.mark.parametrize("job", templates.LAUNCHABLE)
 
 
 class Staged(NamedTuple):
@@ -73,7 +69,7 @@ def launches(cloud: Cloud) -> dict[str, Staged]:
     """What each job staged, started with the parameters it cannot do without and, where it has one, an accelerator."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        for job in JOBS:
+        for job in templates.LAUNCHABLE:
             more = [*MACHINES, f"--accelerator={ACCELERATOR}"] if job in ACCELERATED else MACHINES
             assert launch(job, cloud.arguments(job, *more), patch) == 0
             found[job] = staged(job)
