@@ -156,8 +156,8 @@ def write_summary(
         raise RuntimeError(f"the run's invariants do not hold: {problems}; the datasets in {run.root} must not be used; see report.html")
     manifest = _manifest(run, report, versions)
     storage.write_json(storage.join(run.root, "manifest.json"), manifest)
-    for scratch in ("spill", "candidates"):
-        storage.delete_tree(storage.join(run.root, "_work", scratch))
+    for scratch in ("spill", "candidates", "unscored"):
+        storage.discard(storage.join(run.root, "_work", scratch))
     return manifest
 
 
