@@ -9,6 +9,7 @@ import apache_beam as beam
 from apache_beam import coders
 from apache_beam.utils.windowed_value import WindowedValue
 
+from beam_seed import metrics
 from beam_seed.judge import Judge, judge_all
 from beam_seed.records import Document, Failed, Judgement, Rejected
 
@@ -64,7 +65,12 @@ class _JudgeDocuments(beam.DoFn):
 
     def _flush(self) -> Iterator[Any]:
         waiting, self._waiting, self._bytes = self._waiting, [], 0
-        judgements = judge_all(self._judge, [document for document, _, _ in waiting], self._stage)
+        if not waiting:
+            return
+        documents = [document for document, _, _ in waiting]
+        with metrics.busy(f"judge/{self._stage}"):
+            judgements = judge_all(self._judge, documents, self._stage)
+        metrics.count_judgements(f"judge/{self._stage}", documents, judgements)
         for judgement, (_, timestamp, window) in zip(judgements, waiting, strict=True):
             yield tagged(judgement, WindowedValue(judgement, timestamp, (window,)))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from collections.abc import Sequence
+
+from pipelines import logs
 
 COMMANDS = {
     "github": ("pipelines.github", "repositories to file-level and repository-level code corpora"),
@@ -48,9 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         named = f"no command {arguments[0]!r}" if arguments else "no command given"
         print(f"beam-seed: error: {named}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("apache_beam").setLevel(logging.WARNING)  # its INFO is about type hints and caches
-    logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)  # warns at every start
+    logs.start()
     # Beam reads sys.argv for flags it is not given: it must see the command's own.
     before, sys.argv = sys.argv, [f"beam-seed {arguments[0]}", *arguments[1:]]
     try:

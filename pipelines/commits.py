@@ -30,6 +30,7 @@ from beam_seed.curation.transforms import AssembleCorpora
 from beam_seed.decontamination.benchmarks import find_benchmarks, fingerprint
 from beam_seed.decontamination.index import Limits as NgramLimits
 from beam_seed.decontamination.judge import index_of, make_judge
+from beam_seed.failures import MAX_SHARE
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -80,6 +81,9 @@ class Options:
     partitions: int = opt.option(16, "Parts of the hash space of deduplication; more above 50 million commits.", check=opt.positive)
     rounds: int = opt.option(ROUNDS, "Rounds of connected components; the job fails where they do not suffice.", check=opt.positive)
     until: str = opt.option(REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
+    max_failed_share: float = opt.option(
+        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
+    )
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
@@ -89,7 +93,16 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
     model = open_package(options.scorer).fingerprint if options.score else ""
     sections = partial(_sections, benchmarks=options.benchmarks)
     job = with_steps(COMMITS, options.benchmarks)
-    run = Run(job, options.output, sorted(options.input), told_options(options), lsh, {"scorer": model}, sections)
+    run = Run(
+        job,
+        options.output,
+        sorted(options.input),
+        told_options(options),
+        lsh,
+        {"scorer": model},
+        sections,
+        max_failed_share=options.max_failed_share,
+    )
     add_stages(pipeline, _stages(pipeline, options, model), run, _listing(options), options.until, "documents", "scores")
 
 
@@ -139,7 +152,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
         ),
         "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
         "scores": Stage(
-            ("quality/*",),
+            ("quality/*", "_work/unscored/*"),
             {"scorer": model, "accelerated": bool(options.accelerator)},
             lambda built: (
                 built["measures"]

@@ -20,6 +20,7 @@ from beam_seed.decontamination.index import Limits, item_counts, unpack_index
 from beam_seed.decontamination.judge import index_of, overlaps
 from beam_seed.decontamination.tables import Table, check_columns, table_texts, write_split
 from beam_seed.decontamination.transforms import FindContamination, IndexBenchmarks
+from beam_seed.failures import MAX_SHARE, check_failed
 from beam_seed.packing import unpack_table
 from pipelines import launch, tables
 
@@ -44,6 +45,9 @@ class Options:
     shortest: int = opt.option(Limits.shortest, "Words that a benchmark's text must have to be looked for.", check=opt.positive)
     letters: int = opt.option(Limits.letters, "Words with a letter that an n-gram must have.", check=opt.not_negative)
     common: int = opt.option(Limits.common, "Repositories that may have an n-gram that is no boilerplate; 0: any.", check=opt.not_negative)
+    max_failed_share: float = opt.option(
+        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
+    )
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
@@ -62,7 +66,7 @@ def build(pipeline: beam.Pipeline, options: Options, files: Sequence[storage.Fil
     contaminated = inputs | "Find contamination" >> FindContamination(texts, limits, index)
     named = contaminated | "Name tables" >> beam.MapTuple(lambda number, packed: (found[number], packed))
     written = named | "Write" >> beam.Map(_write, options.output, len(found)) | "All counts" >> beam.combiners.ToList()
-    _ = written | "Publish" >> beam.Map(_publish, options.output, dict(told), AsSingleton(index))
+    _ = written | "Publish" >> beam.Map(_publish, options.output, dict(told), options.max_failed_share, AsSingleton(index))
 
 
 def _write(split: tuple[Table, bytes], output: str, parts: int) -> dict[str, Any]:
@@ -72,12 +76,13 @@ def _write(split: tuple[Table, bytes], output: str, parts: int) -> dict[str, Any
     return {"file": name, "input": table.path} | write_split(table, unpack_table(packed), *paths)
 
 
-def _publish(written: list[dict[str, Any]], output: str, told: dict[str, Any], packed: bytes) -> None:
+def _publish(written: list[dict[str, Any]], output: str, told: dict[str, Any], max_failed_share: float, packed: bytes) -> None:
     """Close the books and write the record of the run, last."""
     files = sorted(written, key=lambda each: each["file"])
     counts = {name: sum(each[name] for each in files) for name in ("read", *_DATASETS)}
     if counts["read"] != sum(counts[name] for name in _DATASETS):
         raise RuntimeError(f"the books do not close: {counts}; expected kept + rejected + failed to be what was read")
+    check_failed(counts["read"], counts["failed"], max_failed_share, storage.join(output, "failed"))
     evidence = [row for each in files for row in _evidence(storage.join(output, "rejected", each["file"]))]
     hits = [overlap._asdict() for overlap in overlaps(item_counts(unpack_index(packed)), evidence)]
     storage.write_json(storage.join(output, "decontamination.json"), told | {"counts": counts, "benchmarks": hits, "files": files})
@@ -121,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "decontamination.json", *(f"{name}/*.parquet" for name in _DATASETS))
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, told), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, told), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         summary = storage.read_json(storage.join(options.output, "decontamination.json"))
         for each in summary["benchmarks"]:

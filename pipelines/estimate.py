@@ -7,14 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 
-from beam_seed import estimate as package
 from beam_seed import options as opt
 from beam_seed import storage
 from beam_seed.estimate.model import Estimate, Prices, Range, Sample, as_json, estimate, rates, sample_of
+from beam_seed.estimate.prices import read_prices
 
 PROG = "beam-seed estimate"
 
@@ -53,14 +52,6 @@ def parse_size(text: str) -> int:
     if size <= 0:
         raise ValueError(f"{text!r} given; expected more than nothing")
     return size
-
-
-def read_prices(path: str) -> Prices:
-    """Raises ValueError or OSError where the file holds no prices."""
-    if not path:
-        return Prices.of(yaml.safe_load((Path(package.__file__).parent / "prices.yaml").read_text(encoding="utf-8")))
-    with storage.open_read(path) as file:
-        return Prices.of(yaml.safe_load(file))
 
 
 def read_sample(run: str, cores: int) -> Sample:

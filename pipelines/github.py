@@ -24,6 +24,7 @@ from beam_seed.curation.score_transforms import ScoreSurvivors
 from beam_seed.curation.summary import Run
 from beam_seed.decontamination.index import Limits
 from beam_seed.decontamination.transforms import KeyedBytes
+from beam_seed.failures import MAX_SHARE
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -92,6 +93,9 @@ class Options:
     partitions: int = opt.option(16, "Parts of the hash space of deduplication; raise it above about 50 million files.", check=opt.positive)
     rounds: int = opt.option(ROUNDS, "Rounds of connected components; the job fails where they do not suffice.", check=opt.positive)
     until: str = opt.option(REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
+    max_failed_share: float = opt.option(
+        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
+    )
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
@@ -101,7 +105,16 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
     model = open_package(options.scorer).fingerprint if options.score else ""
     sections = partial(overlap_sections, benchmarks=options.benchmarks)
     job = with_steps(GITHUB, options.benchmarks)
-    run = Run(job, options.output, sorted(patterns_of(options)), told_options(options), lsh, {"scorer": model}, sections)
+    run = Run(
+        job,
+        options.output,
+        sorted(patterns_of(options)),
+        told_options(options),
+        lsh,
+        {"scorer": model},
+        sections,
+        max_failed_share=options.max_failed_share,
+    )
     add_stages(pipeline, _stages(pipeline, options, model), run, listing(options), options.until, "documents", "scores")
 
 
@@ -143,7 +156,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
         ),
         "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
         "scores": Stage(
-            ("syntax/*", "quality/*"),
+            ("syntax/*", "quality/*", "_work/unscored/*"),
             {"scorer": model, "accelerated": bool(options.accelerator)},
             lambda built: (
                 built["measures"]

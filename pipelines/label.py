@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     workers = options.workers or (1 if options.oracle == "chat" else 0)
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "labels.json", "labels/*.parquet", "failed/*.parquet")
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, oracle, files), beam_arguments, workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, oracle, files), options, beam_arguments, workers)
     if status:
         print(f"{PROG}: answers are kept; the same command goes on from there", file=sys.stderr)
     elif not launch.only_stages(beam_arguments):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import logging
 import os
+import resource
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, StandardOptions
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.options import UsageError
 
 LOCAL_RUNNER = "FnApiRunner"
@@ -43,20 +45,32 @@ def only_stages(arguments: Sequence[str]) -> bool:
     return drawn or bool(options.view_as(GoogleCloudOptions).template_location)
 
 
-def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[str], workers: int, mode: str = "multi_processing") -> int:
-    """Build and run a pipeline and wait for it. Returns the exit status: 1, and one line that says why, where the job fails."""
-    pipeline_options = PipelineOptions(local_arguments(arguments, workers, mode))
+def run(
+    prog: str,
+    build: Callable[[beam.Pipeline], None],
+    options: Any,
+    arguments: Sequence[str],
+    workers: int | None = None,
+    mode: str = "multi_processing",
+) -> int:
+    """Build and run a pipeline and wait for it. Returns the exit status: 1, and one line that says why, where the job fails.
+
+    options: the job's dataclass, whose paths are told as its lineage. arguments: Beam's. workers: other than the options say.
+    """
+    pipeline_options = PipelineOptions(local_arguments(arguments, options.workers if workers is None else workers, mode))
     # Everything the workers need is in installed modules; pickling __main__ only adds ways to fail.
     pipeline_options.view_as(SetupOptions).save_main_session = False
+    started = time.monotonic()
     try:
         pipeline = beam.Pipeline(options=pipeline_options)
         build(pipeline)
+        once = pipeline | "Lineage" >> beam.Create([None], reshuffle=False)
+        _ = once | "Tell lineage" >> beam.Map(metrics.add_lineage, *lineage(options))
         result = pipeline.run()
         state = "DONE"
         if not only_stages(arguments):
             state = result.wait_until_finish()
-            for line in told_counters(result):
-                logging.info("%s", line)
+            tell(prog, metrics.counters(result), time.monotonic() - started)
     except Exception as error:
         logging.debug("the job failed", exc_info=True)
         told = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
@@ -69,16 +83,29 @@ def run(prog: str, build: Callable[[beam.Pipeline], None], arguments: Sequence[s
     return 0 if state == "DONE" else 1
 
 
-def told_counters(result: Any) -> list[str]:
-    """Our own counters of a finished job, a line for each part: 'quality: 3,703 reused, 412 scored'."""
-    counts: dict[str, dict[str, int]] = {}
-    for counter in result.metrics().query(MetricsFilter())["counters"]:
-        package, _, part = counter.key.metric.namespace.partition(".")
-        if package == "beam_seed":
-            own = counts.setdefault(part, {})
-            # A portable job service tells a counter that nobody raised as None.
-            own[counter.key.metric.name] = own.get(counter.key.metric.name, 0) + (counter.result or 0)
-    return [f"{part}: " + ", ".join(f"{count:,} {name}" for name, count in sorted(own.items())) for part, own in sorted(counts.items())]
+def tell(prog: str, counters: Mapping[str, Mapping[str, int]], seconds: float) -> None:
+    """Log what a finished job counted: a line for each stage (beam-seed score: scores: 40 in, 40 kept), and a last one for the job."""
+    for stage, own in counters.items():
+        line = ", ".join(f"{value:,} {name}" for name, value in own.items() if value or name == "in")
+        logging.info("%s: %s: %s", prog, stage, line, extra={"fields": {"job": prog, "stage": stage, "counters": dict(own)}})
+    if problem := metrics.unbalanced(counters):
+        # Work that a runner did twice is counted twice; the datasets are what the books are closed by.
+        logging.warning("%s: counters that do not add up: %s", prog, problem, extra={"fields": {"job": prog, "unbalanced": problem}})
+    whole = {name: sum(own.get(name, 0) for own in counters.values()) for name in ("failed", "busy_ms")}
+    process, workers = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = process.ru_utime + process.ru_stime + workers.ru_utime + workers.ru_stime  # of workers that have ended
+    told = {"job": prog, "state": "done", "seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3), **whole}
+    logging.info("%s: done in %.1f s", prog, seconds, extra={"fields": told})
+
+
+def lineage(options: Any) -> tuple[list[str], list[str]]:
+    """What a job reads and what it writes, by its options' kinds: patterns, files and folders."""
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for field in dataclasses.fields(options):
+        value, kind = getattr(options, field.name), field.metadata.get("kind")
+        if value and kind:
+            found[kind == "write"] += [value] if isinstance(value, str) else value
+    return sorted(set(found[False])), sorted(set(found[True]))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from beam_seed import options as opt
 from beam_seed import storage
 from beam_seed.curation.read import Bucket, bucket_count, bucket_of, write_bucket
+from beam_seed.failures import MAX_SHARE, check_failed
 from beam_seed.judge import judge_all
 from beam_seed.notebooks import transforms as notebooks
 from beam_seed.records import Document
@@ -37,6 +38,9 @@ class Options:
     input: list[str] = opt.option([], "Repositories, archives, tables, folders of them, or globs, as of beam-seed github.", kind="read")
     output: str = opt.option("", "Folder: documents/, rejected/ and failed/ (notebooks not among them, and why), counts.", kind="write")
     metadata: str = opt.option("", "JSON Lines of repositories' stars, forks, licences and dates.", kind="read")
+    max_failed_share: float = opt.option(
+        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
+    )
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
@@ -47,7 +51,7 @@ def build(pipeline: beam.Pipeline, options: Options, units: Sequence[Unit], meta
         buckets.setdefault(bucket_of(unit.repo, bucket_count(units, _SHARD_BYTES)), []).append(unit)
     listed = pipeline | "Buckets" >> beam.Create(sorted(buckets.items()), reshuffle=True)
     written = listed | "Render and write" >> beam.Map(_render_bucket, options.output, metadata)
-    _ = written | "All buckets" >> beam.combiners.ToList() | "Summarise" >> beam.Map(_summarise, options.output)
+    _ = written | "All buckets" >> beam.combiners.ToList() | "Summarise" >> beam.Map(_summarise, options.output, options.max_failed_share)
 
 
 def _render_bucket(bucket: tuple[int, Sequence[Unit]], root: str, metadata: Mapping[str, RepoMetadata]) -> Bucket:
@@ -66,12 +70,13 @@ def _items(units: Iterable[Unit], metadata: MetadataIndex) -> Iterator[Any]:
                 yield item
 
 
-def _summarise(buckets: Sequence[Bucket], root: str) -> None:
+def _summarise(buckets: Sequence[Bucket], root: str, max_failed_share: float) -> None:
     counts = {"read": sum(bucket.files for bucket in buckets)}
     for name, dataset in (("rendered", "documents"), ("rejected", "rejected"), ("failed", "failed")):
         counts[name] = sum(_rows(info.path) for info in storage.match(storage.join(storage.escape(root), dataset, "*.parquet")))
     if counts["read"] != counts["rendered"] + counts["rejected"] + counts["failed"]:
         raise ValueError(f"the counts of {root} do not close: {counts}; expected read = rendered + rejected + failed")
+    check_failed(counts["read"], counts["failed"], max_failed_share, storage.join(root, "failed"))
     storage.write_json(storage.join(root, SUMMARY), counts)
 
 
@@ -101,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     units, metadata = check(options)
     with launch.alone(PROG, options.output):
         launch.clear(options.output, SUMMARY, "documents/*.parquet", "rejected/*.parquet", "failed/*.parquet", "_work/tally/*")
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, units, metadata), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, units, metadata), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         counts = storage.read_json(storage.join(options.output, SUMMARY))
         print(f"rendered {counts['rendered']:,} of {counts['read']:,} notebooks: {storage.join(options.output, 'documents')}")

@@ -11,8 +11,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsIter
 
+from beam_seed import metrics, storage
 from beam_seed import options as opt
-from beam_seed import storage
 from beam_seed.curation.remove_rows import RemovedRow, remove_rows, update_manifest
 from beam_seed.shards.format import ShardFile
 from beam_seed.shards.publish import read_manifest
@@ -115,7 +115,11 @@ class _Decide(_WithTokenizer):
 
 def _rewrite(placed: tuple[ShardFile, int], root: str, padding: int, write: bool, *found: Iterable[tuple[Name, str]]) -> Rewritten:
     why = {tuple(name): reason for names in found for name, reason in names}
-    return rewrite(root, ShardFile(*placed[0]), placed[1], why, padding, write)  # type: ignore[arg-type]
+    shard = ShardFile(*placed[0])
+    rewritten = rewrite(root, shard, placed[1], why, padding, write)  # type: ignore[arg-type]
+    changed = len({removed.position for removed in rewritten.found})
+    metrics.count("remove", shard.sequences, shard.sequences - changed, {"removed": changed})
+    return rewritten
 
 
 def _publish(rewritten: Sequence[Any], root: str, tombstones: Tombstones, report_only: bool) -> None:
@@ -162,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             job = build
             _prepare(root)
-        status = launch.run(PROG, lambda pipeline: job(pipeline, root, options, tombstones), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: job(pipeline, root, options, tombstones), options, beam_arguments)
     if not status:
         _tell(root, options.report_only)
     return status

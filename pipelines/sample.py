@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = tables.find_tables(PROG, options.input, NEEDED)
     with launch.alone(PROG, options.output):
         launch.clear(options.output, "sample.json", "sample/*.parquet")
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, quotas, files), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, quotas, files), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         print(f"sample: {storage.join(options.output, 'sample')}")
     return status

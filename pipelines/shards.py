@@ -92,7 +92,7 @@ def _publish(written: Sequence[Any], options: Options, stage: Stage, inputs: Any
     manifest = make_manifest(written, skipped, plan, stage, tokenizer, inputs)
     write_statistics(output, statistics)
     write_manifest(output, manifest._replace(drift=_held_against(options)))
-    storage.delete_tree(storage.join(output, "_work"))
+    storage.discard(storage.join(output, "_work"))
 
 
 def _held_against(options: Options) -> str:
@@ -169,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.output, "manifest.json", "shards/*.parquet", "_work/**", "_removal/**", "removals/*.json", "*.pbtxt", "drift.*"
         )
         job.tokenizer.save(storage.join(options.output, "tokenizer"))
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, job), beam_arguments, options.workers)
+        status = launch.run(PROG, lambda pipeline: build(pipeline, options, job), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         _tell(storage.read_json(storage.join(options.output, "manifest.json")))
     return status

@@ -31,6 +31,8 @@ from beam_seed.decontamination.index import Limits
 from beam_seed.decontamination.judge import STAGE as DECONTAMINATION
 from beam_seed.decontamination.judge import Texts, index_of
 from beam_seed.decontamination.transforms import FindContamination, IndexBenchmarks
+from beam_seed.estimate.cost import cost_lines
+from beam_seed.local_runner import local_processes
 from beam_seed.near_dedup.lsh import Bands
 from beam_seed.packing import pack_table, unpack_table
 from beam_seed.report.job import Job
@@ -105,7 +107,7 @@ def add_stages(pipeline: beam.Pipeline, stages: Mapping[str, Stage], run: Run, l
         if name == until:
             return
     inputs = (built[buckets], built[shards], built[list(stages)[-1]])
-    _ = inputs | "Summarise" >> SummariseRun(run._replace(stages=marks, started=started), finished)
+    _ = inputs | "Summarise" >> SummariseRun(run._replace(stages=marks, started=started, cores=local_processes(pipeline.options)), finished)
 
 
 def _timed(item: Any, encode: Callable[[Any], Any]) -> tuple[float, Any]:
@@ -243,13 +245,21 @@ def main(program: Program, argv: Sequence[str] | None = None) -> int:
     with launch.alone(job.prog, options.output), Watch(options.output, program.watched):
         # Only some jobs look for benchmarks.
         publish.write_job(options.output, with_steps(job, getattr(options, "benchmarks", ())))
-        status = launch.run(job.prog, lambda pipeline: program.build(pipeline, options), beam_arguments, options.workers)
+        status = launch.run(job.prog, lambda pipeline: program.build(pipeline, options), options, beam_arguments)
     if status:
         print(f"{job.prog}: finished stages are kept; the same command goes on from there", file=sys.stderr)
     elif launch.only_stages(beam_arguments):
         logging.info("the job is staged; its report will be %s", storage.join(options.output, "report.html"))
     elif options.until == REPORT:
+        _tell_cost(options.output)
         print(f"report: {storage.join(options.output, 'report.html')}")
     else:
         print(f"stopped after stage {options.until}; the same command without --until goes on from there")
     return status
+
+
+def _tell_cost(output: str) -> None:
+    # Jobs with a report of their own have none of it.
+    path = storage.join(output, "report.json")
+    for line in cost_lines(storage.read_json(path).get("cost", {})) if storage.exists(path) else ():
+        print(line)

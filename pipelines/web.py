@@ -21,6 +21,7 @@ from beam_seed.curation.summary import Run
 from beam_seed.curation.transforms import AssembleCorpora
 from beam_seed.decontamination.index import Limits as NgramLimits
 from beam_seed.decontamination.transforms import KeyedBytes
+from beam_seed.failures import MAX_SHARE
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -80,6 +81,9 @@ class Options:
     partitions: int = opt.option(16, "Parts of the hash space of deduplication; raise it above about 50 million pages.", check=opt.positive)
     rounds: int = opt.option(ROUNDS, "Rounds of connected components; the job fails where they do not suffice.", check=opt.positive)
     until: str = opt.option(REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
+    max_failed_share: float = opt.option(
+        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
+    )
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
@@ -87,9 +91,8 @@ def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``."""
     lsh = (*optimal_bands(options.near_threshold, NUM_PERM), options.near_threshold)
     sections = partial(_sections, categories=options.categories, benchmarks=options.benchmarks)
-    run = Run(
-        with_steps(WEB, options.benchmarks), options.output, sorted(options.input), told_options(options), lsh, _models(options), sections
-    )
+    job, told, share = with_steps(WEB, options.benchmarks), told_options(options), options.max_failed_share
+    run = Run(job, options.output, sorted(options.input), told, lsh, _models(options), sections, max_failed_share=share)
     archives = list_archives(options)
     listing = [[info.path, info.size, info.modified] for info in archives]
     paths = [info.path for info in archives]
@@ -160,7 +163,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> 
         "measures": Stage(("measures/*", "repositories/*"), measured, measures, decode=lambda item: Shard(**item)),
         "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
         "scores": Stage(
-            ("quality/*",),
+            ("quality/*", "_work/unscored/*"),
             {"scorer": models["scorer"], "accelerated": bool(options.accelerator)},
             scores,
             decode=lambda item: Shard(**item),

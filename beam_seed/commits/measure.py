@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from beam_seed import metrics
 from beam_seed.commits.datasets import SAMPLE_MEASURES
 from beam_seed.curation.datasets import PIECES, read_groups, shard_path, write_batches, write_table
 from beam_seed.judge import Judge, judge_in_turn
@@ -49,7 +50,9 @@ def _measured(root: str, number: int, bands: Bands, judges: Sequence[Judge]) -> 
 def _judge(rows: Sequence[dict[str, Any]], judges: Sequence[Judge]) -> list[Judgement]:
     """Judges are given whole samples, prompt and target."""
     samples = [Document(**{name: row[name] for name in Document._fields} | {"content": row["prompt"] + row["content"]}) for row in rows]
-    return judge_in_turn([(judge, DECONTAMINATION) for judge in judges], samples)
+    judgements = judge_in_turn([(judge, DECONTAMINATION) for judge in judges], samples)
+    metrics.count_judgements("measures", samples, judgements)
+    return judgements
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
+from beam_seed import metrics, storage
 from beam_seed.commits import decide, score
 from beam_seed.commits.datasets import COMMITS, SAMPLES
 from beam_seed.commits.figures import write_histories
@@ -21,7 +22,7 @@ from beam_seed.curation.datasets import MAX_BUCKETS, QUALITY, Shard, table_of
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.read import Bucket, write_bucket
 from beam_seed.curation.score import ScoredRow
-from beam_seed.curation.score_transforms import KeyedBytes, RecallScores, ScoreAndRemember
+from beam_seed.curation.score_transforms import UNSCORED, KeyedBytes, RecallScores, ScoreAndRemember
 from beam_seed.judge import Judge
 from beam_seed.near_dedup.lsh import Bands
 from beam_seed.packing import pack_table, unpack_tables
@@ -81,7 +82,8 @@ class ReadHistories(beam.PTransform):
         ordered = sorted(ranges, key=lambda some: (some.unit.repo, some.unit.path, some.number))
         write_histories(self.root, bucket, ordered, self.reading.repositories)
         items = (item for some in ordered for item in read_range(some, self.reading, known, counter))
-        return write_bucket(bucket, items, self.root, self.shard_bytes, SAMPLES, COMMITS.variants[0])
+        with metrics.busy("documents"):
+            return write_bucket(bucket, items, self.root, self.shard_bytes, SAMPLES, COMMITS.variants[0])
 
 
 def _keyed(some: Range, commits: int, range_commits: int) -> tuple[int, Range]:
@@ -115,7 +117,8 @@ class _Measure(beam.DoFn):
         self._judges = [make() for make in self._make_judges]
 
     def process(self, shard: Shard) -> Iterator[Shard]:
-        measure_shard(self._root, shard.number, self._bands, self._judges)
+        with metrics.busy("measures"):
+            measure_shard(self._root, shard.number, self._bands, self._judges)
         yield shard
 
 
@@ -150,7 +153,8 @@ class ScoreChanges(beam.PTransform):
         recalled = AsMultiMap(wanted | "Recall scores" >> RecallScores(self.known, self.partitions))
         split = beam.ParDo(_SplitKnown(self.root, form), duplicates, recalled).with_outputs("known", main="fresh")
         files = shards | "Spread shards" >> beam.Reshuffle() | "Changed files" >> split
-        return (files.known, files.fresh) | "Score the rest" >> ScoreAndRemember(scorer, self.accelerator, self.known)
+        score_rest = ScoreAndRemember(scorer, self.accelerator, self.known, storage.join(self.root, UNSCORED))
+        return (files.known, files.fresh) | "Score the rest" >> score_rest
 
 
 def _want(shard: Shard, root: str, form: InputFormat, duplicates: Mapping[int, Iterable[bytes]]) -> KeyedBytes:
@@ -204,4 +208,6 @@ class DecideSamples(beam.PTransform):
 
     def _decide(self, shard: Shard, duplicates: Mapping[int, Iterable[bytes]], histogram: bytes) -> Iterator[Kept]:
         threshold = ScoreHistogram.from_bytes(histogram).thresholds(self.limits.drop_lowest).get("")
-        yield from decide.decide_shard(self.root, shard.number, duplicates[shard.number], threshold, self.limits)
+        with metrics.busy("verdicts"):
+            kept = decide.decide_shard(self.root, shard.number, duplicates[shard.number], threshold, self.limits)
+        yield from kept

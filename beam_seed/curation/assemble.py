@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import CORPUS, read_groups, read_table, shard_path, write_batches
 from beam_seed.curation.decide import Kept, kept_rows
 from beam_seed.curation.dropped import leave_tally
@@ -65,6 +65,8 @@ def _rows(root: str, part: Part, job: Job, corpus_rows: CorpusRows, tally: Tally
         for start, documents in read_groups(shard_path(root, "documents", shard), rows=rows.tolist()):
             here = rows[(rows >= start) & (rows < start + len(documents))]
             table = corpus_rows(documents.take(pa.array(here - start)), verdicts.take(pa.array(here)), part.variant)
+            size = sum(documents["size"].take(pa.array(here - start)).to_pylist()), sum(table["size"].to_pylist())
+            metrics.count(f"corpora/{part.variant}", len(here), len(table), size=size)
             tally.add_kept(part.variant, _grouped(table, job.group), part.variant in job.repositories)
             statistics.add(table)
             yield table

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beam_seed import metrics
 from beam_seed.curation.datasets import DUPLICATES, FAILED, REJECTED, VERDICTS, read_table, shard_path, write_table
 from beam_seed.curation.dropped import write_dropped
 from beam_seed.curation.job import GITHUB
@@ -131,7 +132,13 @@ def write_verdicts(
     name = f"verdict-{shard_path('', '', number).rpartition('/')[2].removesuffix('.parquet')}"
     write_dropped(root, name, pa.Table.from_pylist(rejected, schema=REJECTED), pa.Table.from_pylist(failed, schema=FAILED))
     sizes = np.array([document["size"] for document in documents], np.int64)
-    return [_kept(variant, number, sizes[kept_rows(verdicts, variant)]) for variant in variants]
+    kept = [_kept(variant, number, sizes[kept_rows(verdicts, variant)]) for variant in variants]
+    for each in kept:
+        dropped = [fate for own in fates if (fate := own[each.variant]) is not None]
+        rules = [fate["rule"] for fate in dropped if "error" not in fate]
+        size = int(sizes.sum()), each.size
+        metrics.count(f"verdicts/{each.variant}", len(documents), each.rows, rules, len(dropped) - len(rules), size)
+    return kept
 
 
 def _fate(evidence: _Evidence, variant: str, row: int, thresholds: Mapping[str, float], rule: Rule) -> dict[str, Any] | None:

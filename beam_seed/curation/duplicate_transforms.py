@@ -9,12 +9,13 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation import collect as collecting
 from beam_seed.curation import duplicates as dup
-from beam_seed.curation.datasets import DUPLICATES, shard_path, write_table
+from beam_seed.curation.datasets import DUPLICATES, read_table, shard_path, write_table
 from beam_seed.curation.duplicates import Place, Repository
 from beam_seed.curation.publish import read_stage
 from beam_seed.exact_dedup.transforms import FindExactDuplicates
@@ -231,6 +232,11 @@ def _repository_duplicates(repositories: Sequence[Repository], final: Mapping[in
 
 def _write_duplicates(group: tuple[int, Iterable[bytes]], root: str) -> KeyedBytes:
     number, packed = group
-    table = dup.gather_duplicates(packed)
+    with metrics.busy("duplicates"):
+        table = dup.gather_duplicates(packed)
+    passed = read_table(shard_path(root, "measures", number), ["stage"])["stage"].null_count
+    gone = table.filter(pc.and_(pc.equal(table["kind"], "file"), pc.not_equal(table["rule"], "kept")))
+    kept = passed - len(dup.dropped_rows(table, "file"))
+    metrics.count("duplicates", passed, kept, gone["rule"].to_pylist())
     write_table(shard_path(root, "duplicates", number), table)
     return number, pack_table(table)

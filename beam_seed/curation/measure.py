@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from beam_seed import metrics
 from beam_seed.curation.datasets import MEASURES, PIECES, read_documents, shard_path, write_batches, write_table
 from beam_seed.exact_dedup.duplicates import set_digest
 from beam_seed.judge import judge_in_turn
@@ -51,6 +52,7 @@ def _measure_groups(root: str, number: int, limits: Limits, bands: Bands, pieces
         passed = [row for row, judgement in enumerate(judgements) if not isinstance(judgement, Rejected | Failed)]
         signatures = sign(shingle([documents[row].content.encode() for row in passed]), bands.num_perm)
         _extend_pieces(pieces, documents, passed, signatures, number, start)
+        metrics.count_judgements("measures", documents, judgements)
         yield _measures(documents, judgements, passed, packed_bands(signatures, bands))
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import (
     DOCUMENTS,
     FAILED,
@@ -203,6 +203,8 @@ def write_bucket(
         raise
     name = f"read-{bucket:05d}"
     write_dropped(root, name, table_of(rejected, REJECTED, variant=variant), table_of(failed, FAILED, variant=variant))
+    kept = sum(shard.rows for shard in writer.shards), sum(shard.size for shard in writer.shards)
+    metrics.count("documents", files, kept[0], [item.rule for item in rejected], len(failed), (size, kept[1]))
     return Bucket(writer.shards, files, size, checksum)
 
 

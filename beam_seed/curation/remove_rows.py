@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import read_groups, write_batches
 from beam_seed.shards.takedown import Tombstones
 from beam_seed.special_tokens import REPO
@@ -30,7 +30,11 @@ def remove_rows(path: str, tombstones: Tombstones, write: bool) -> list[RemovedR
 
     Rows have the columns repo, path and content; what is missing matches nothing.
     """
-    found = [removed for start, table in read_groups(path, _present(path)) for removed in _found(path, start, table, tombstones)]
+    found: list[RemovedRow] = []
+    for start, table in read_groups(path, _present(path)):
+        gone_here = list(_found(path, start, table, tombstones))
+        metrics.count("remove", len(table), len(table) - len(gone_here), {"removed": len(gone_here)})
+        found += gone_here
     if found and write:
         gone = {removed.row for removed in found}
         with storage.open_read(path) as file:

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from beam_seed import metrics
 from beam_seed.curation.datasets import DUPLICATES, SYNTAX, read_documents, read_table, shard_path, write_table
 from beam_seed.curation.duplicates import dropped_rows
 from beam_seed.packing import unpack_tables
 from beam_seed.quality import cache
 from beam_seed.quality.package import InputFormat
 from beam_seed.records import Document, Failed
-from beam_seed.syntax.check import check_batch, evidence
+from beam_seed.syntax.check import RULE, check_batch, evidence
 from beam_seed.syntax.isolation import ParserProcess
 from beam_seed.syntax.limits import limit_of
 from beam_seed.syntax.measure import SyntaxMeasure
@@ -66,7 +67,10 @@ class SyntaxChecker:
         for start, documents in read_documents(shard_path(root, "documents", number), rows.tolist()):
             here = rows[(rows >= start) & (rows < start + len(documents))].tolist()
             batch = [documents[row - start]._replace(language=languages[row]) for row in here]
-            for row, document, told in zip(here, batch, self._check(batch), strict=True):
+            with metrics.busy("syntax"):
+                checked = self._check(batch)
+            _count_checked(batch, checked)
+            for row, document, told in zip(here, batch, checked, strict=True):
                 results.append({"row": row, **told})
                 if told["passed"]:
                     yield row, document
@@ -82,6 +86,13 @@ class SyntaxChecker:
             self._known.clear()
         self._known.update(told)
         return results
+
+
+def _count_checked(documents: Sequence[Document], checked: Sequence[dict[str, Any]]) -> None:
+    passed = [document.size for document, told in zip(documents, checked, strict=True) if told["passed"]]
+    failed = sum(told["error"] is not None for told in checked)
+    rejected = {RULE: sum(told["error"] is None and not told["passed"] for told in checked)}
+    metrics.count("syntax", len(documents), len(passed), rejected, failed, (sum(each.size for each in documents), sum(passed)))
 
 
 def _told(document: Document, measured: SyntaxMeasure | Failed) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import read_groups, read_table, write_batches
 from beam_seed.curation.score import ScoredRow
 from beam_seed.labels.tables import read_documents
@@ -102,6 +102,8 @@ def write_scored(
     sizes = facts["size"].to_pylist()
     failed = [row for row, fate in enumerate(fates) if fate and fate["error"] is not None]
     counts = {"read": range(len(fates)), "kept": passed, "failed": failed}
+    rules = [fate["rule"] for fate in fates if fate and fate["error"] is None]
+    metrics.count("score", len(facts), len(passed), rules, len(failed), (sum(sizes), sum(sizes[row] for row in passed)))
     return {f"{name}_{unit}": sum(sizes[row] if unit == "bytes" else 1 for row in rows) for name, rows in counts.items() for unit in UNITS}
 
 

@@ -14,6 +14,9 @@ from google.protobuf.message import Message
 from beam_seed import __version__, storage
 from beam_seed.curation.datasets import read_groups, read_table, shard_path
 from beam_seed.curation.read import Bucket
+from beam_seed.estimate.cost import cost_of
+from beam_seed.estimate.prices import read_prices
+from beam_seed.failures import too_many
 from beam_seed.languages.registry import LANGUAGES
 from beam_seed.report.accounting import broken
 from beam_seed.report.build import build_report
@@ -24,6 +27,9 @@ from beam_seed.report.tally import Tally, Total
 from beam_seed.report.tally import merge as merge_tallies
 from beam_seed.statistics import collect, validate
 from beam_seed.statistics import schema as schemas
+
+FORETOLD = "estimate.json"
+"""Where ``beam-seed estimate --output`` is to be written for the report to show it."""
 
 
 class Totals(NamedTuple):
@@ -102,6 +108,8 @@ class Run(NamedTuple):
     sections: Callable[[str, Tally], Sequence[Section]] = no_sections  # (root, tally), once all datasets are written
     stages: Mapping[str, str] = {}  # name -> fingerprint, in order
     started: float = 0.0  # seconds since the epoch
+    max_failed_share: float = 1.0  # of the documents; where more failed, the run fails
+    cores: int = 0  # that worked on it; 0 where the runner does not tell
 
 
 def write_summary(
@@ -122,6 +130,7 @@ def write_summary(
         tally.merge(Tally.from_bytes(packed))
         tally.add_excerpts(texts)
     read = sum((Total(bucket.files, bucket.size, bucket.checksum) for bucket in buckets), Total())
+    limits = [limit_failed(variant, tally, read, run.max_failed_share) for variant in run.job.variants]
     described = [_describe(run, variant, totals.statistics.get(variant), tally) for variant in run.job.variants]
     versions = {"beam_seed": __version__, "apache-beam": beam_package.__version__, "pyarrow": pa.__version__}
     facts = Facts(
@@ -133,10 +142,12 @@ def write_summary(
         duration=now - run.started,
         lsh=Lsh(*run.lsh) if run.lsh else None,
         throughput=_throughput(run, read, finished),
-        invariants=[invariant for group in described for invariant in group],
+        invariants=[*(invariant for group in described for invariant in group), *limits],
         sections=run.sections(run.root, tally),
     )
     report = build_report(tally, facts)
+    if run.cores and (cost := cost_of(report, run.cores, read_prices(""), _foretold(run.root))):
+        report["cost"] = cost
     storage.write_json(storage.join(run.root, "report.json"), report)
     with storage.open_write(storage.join(run.root, "report.html")) as out:
         out.write(render(report).encode())
@@ -145,9 +156,15 @@ def write_summary(
         raise RuntimeError(f"the run's invariants do not hold: {problems}; the datasets in {run.root} must not be used; see report.html")
     manifest = _manifest(run, report, versions)
     storage.write_json(storage.join(run.root, "manifest.json"), manifest)
-    for scratch in ("spill", "candidates"):
-        storage.delete_tree(storage.join(run.root, "_work", scratch))
+    for scratch in ("spill", "candidates", "unscored"):
+        storage.discard(storage.join(run.root, "_work", scratch))
     return manifest
+
+
+def _foretold(root: str) -> Any:
+    """What an estimate of this run says that was written into its folder; None where there is none."""
+    path = storage.join(root, FORETOLD)
+    return storage.read_json(path) if storage.exists(path) else None
 
 
 def _describe(run: Run, variant: str, packed: bytes | None, tally: Tally) -> list[Invariant]:
@@ -169,6 +186,15 @@ def _describe(run: Run, variant: str, packed: bytes | None, tally: Tally) -> lis
         Invariant(f"{variant}: the corpus is as its schema says", not anomalies, told),
         Invariant(f"{variant}: rows written = files kept", statistics.rows == kept, f"{statistics.rows:,} and {kept:,}"),
     ]
+
+
+def limit_failed(variant: str, tally: Tally, read: Total, share: float) -> Invariant:
+    """That no more than a share of what was read failed, see :mod:`beam_seed.failures`."""
+    failed = tally.total(variant, "failed").files
+    # Without the root: the manifest is the same wherever a run lies.
+    told = f"{failed:,} of {read.files:,}" + ("; their errors are in failed/" if failed else "")
+    holds = not too_many(read.files, failed, share)
+    return Invariant(f"{variant}: not more failed than max_failed_share, {share}, allows", holds, told)
 
 
 def _serialised(message: Message) -> bytes:

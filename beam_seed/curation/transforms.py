@@ -9,6 +9,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
+from beam_seed import metrics
 from beam_seed.curation.assemble import CorpusRows, Part, assemble_part, plan
 from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept, Rule, decide_shard, score_histogram
@@ -63,7 +64,8 @@ class ReadRepositories(beam.PTransform):
     def _read(self, group: tuple[int, Mapping[str, Iterable[Any]]]) -> Bucket:
         bucket, inputs = group
         units, spills = list(inputs["units"]), list(inputs["spills"])
-        return read_bucket(bucket, units, spills, self.root, self.shard_bytes, self.limits, metadata_index(self.metadata))
+        with metrics.busy("documents"):
+            return read_bucket(bucket, units, spills, self.root, self.shard_bytes, self.limits, metadata_index(self.metadata))
 
 
 class _CountBuckets(beam.CombineFn):
@@ -95,7 +97,8 @@ class MeasureDocuments(beam.PTransform):
         return shards | "Spread shards" >> beam.Reshuffle() | "Measure" >> beam.Map(self._measure).with_output_types(Shard)
 
     def _measure(self, shard: Shard) -> Shard:
-        measure_shard(self.root, shard.number, self.limits, self.bands)
+        with metrics.busy("measures"):
+            measure_shard(self.root, shard.number, self.limits, self.bands)
         return shard
 
 
@@ -139,7 +142,9 @@ class DecideVerdicts(DecideShards):
     def _decide(self, shard: Shard, duplicates: Packed, contaminated: Packed, histogram: bytes) -> Iterator[Kept]:
         thresholds = ScoreHistogram.from_bytes(histogram).thresholds(self.rule.drop_lowest)
         measured = duplicates[shard.number], contaminated[shard.number]
-        yield from decide_shard(self.root, shard.number, *measured, thresholds, self.rule)
+        with metrics.busy("verdicts"):
+            kept = decide_shard(self.root, shard.number, *measured, thresholds, self.rule)
+        yield from kept
 
 
 @dataclass
@@ -161,5 +166,6 @@ class AssembleCorpora(beam.PTransform):
         )
 
     def _assemble(self, part: Part) -> Part:
-        assemble_part(self.root, part, self.job, self.corpus_rows)
+        with metrics.busy(f"corpora/{part.variant}"):
+            assemble_part(self.root, part, self.job, self.corpus_rows)
         return part

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import read_groups, text_views, write_batches, write_table
 from beam_seed.decontamination.judge import RULE, STAGE, Texts
 from beam_seed.labels.tables import UnreadableTableError
@@ -90,7 +90,9 @@ def write_split(table: Table, contaminated: pa.Table, kept: str, rejected: str, 
     dropped = dropped.append_column("rule", rules).append_column("limit", pa.array(np.zeros(len(dropped))))
     write_table(rejected, dropped.select(REJECTED.names).cast(REJECTED))
     write_table(failed, told.filter(broken).select(FAILED.names).cast(FAILED))
-    return counts | {"rejected": len(dropped), "failed": len(told) - len(dropped)}
+    lost = len(told) - len(dropped)
+    metrics.count("decontaminate", counts["read"], counts["kept"], {RULE: len(dropped)}, lost)
+    return counts | {"rejected": len(dropped), "failed": lost}
 
 
 def _survivors(path: str, gone: Any, counts: dict[str, Any]) -> Iterator[pa.Table]:

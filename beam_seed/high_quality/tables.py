@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import read_groups, read_table, write_batches, write_table
 from beam_seed.high_quality import mine
 from beam_seed.high_quality.draw import DRAWN, Draws, addresses, limit_of
@@ -249,7 +249,11 @@ def write_selected(
     target = storage.join(root, "corpora", "high_quality", table.name)
     write_batches(target, schema, _selected_rows(table.path, schema, kept))
     facts = read_facts(table, root)
-    return counts_of(facts, sources, given, kept, int(repeated.sum()))
+    counts = counts_of(facts, sources, given, kept, int(repeated.sum()))
+    dropped = {name.replace("_", "-"): counts[name] for name in ("copies", "of_no_source", "not_selected")}
+    size = counts["read_bytes"], counts["selected_bytes"]
+    metrics.count("select", counts["read"], counts["selected"], dropped, counts["unmeasured"], size)
+    return counts
 
 
 def counts_of(facts: Facts, sources: Sequence[Source], given: Limits, kept: pa.Table, copies: int) -> dict[str, Any]:

@@ -6,15 +6,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RemoteModelHandler
 
+from beam_seed import metrics
 from beam_seed.labels.chat_rater import ChatRater
 from beam_seed.labels.opinion import Opinion
 from beam_seed.labels.oracles import Chat, Rubric, RubricRater
 from beam_seed.records import Document
 
-NAMESPACE = "beam_seed.labels"
+NAMESPACE = metrics.PREFIX + "label"
 
 
 class RubricHandler(ModelHandler[Document, Opinion, RubricRater]):
@@ -77,17 +77,8 @@ def _never(_: BaseException) -> bool:
 
 
 def count(opinion: Opinion) -> None:
-    """Add one opinion to the job's counters."""
-    counters = {
-        "labelled": int(opinion.rating is not None),
-        "failed": int(opinion.rating is None),
-        "requests": opinion.requests,
-        "retries": max(0, opinion.requests - 1),
-        "answers_reused": int(opinion.reused),
-        "tokens_in": 0 if opinion.reused else opinion.tokens_in,
-        "tokens_out": 0 if opinion.reused else opinion.tokens_out,
-        "cost_millionths": 0 if opinion.reused else round(opinion.cost * 1e6),
-    }
-    for name, value in counters.items():
-        if value:
-            Metrics.counter(NAMESPACE, name).inc(value)
+    """Add one opinion to the job's counters: an answer of a model costs far more than that."""
+    more = {"requests": opinion.requests, "retries": max(0, opinion.requests - 1), "reused": int(opinion.reused)}
+    if not opinion.reused:
+        more |= {"tokens_in": opinion.tokens_in, "tokens_out": opinion.tokens_out, "cost_millionths": round(opinion.cost * 1e6)}
+    metrics.count("label", 1, int(opinion.rating is not None), failed=int(opinion.rating is None), more=more)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
+from beam_seed import metrics
 from beam_seed.labels.allocation import Quotas
 from beam_seed.labels.sample import CANDIDATES, Candidate, Pool, candidates, merge_pools, pick, plan, pools
 from beam_seed.packing import pack_table, unpack_table
@@ -81,12 +82,16 @@ class _FindCandidates(beam.DoFn):
     def process(self, path: str) -> Iterator[Any]:
         tally: Counter[str] = Counter()
         waiting: list[Candidate] = []
+        found = 0
         for each in candidates(path, self._quotas, self._seed, tally):
+            found += 1
             waiting.append(each)
             if len(waiting) == _BATCH:
                 yield from _packed(waiting)
                 waiting = []
         yield from _packed(waiting)
+        passed_over = {name.replace("_", "-"): number for name, number in tally.items() if name != "rows"}
+        metrics.count("candidates", tally["rows"], found, passed_over)
         yield beam.pvalue.TaggedOutput("tally", tally)
 
 

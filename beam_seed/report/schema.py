@@ -41,7 +41,7 @@ class Throughput(NamedTuple):
 class Histogram(TypedDict):
     """Documents by bin, kept and dropped; ``first`` is the number of the first bin."""
 
-    kind: str  # 'log2' (bin b holds [2**(b-1), 2**b) bytes) or 'unit' (equal bins of [0, 1], 50 in the standard sections)
+    kind: str  # 'log2' (bin b holds [2**(b-1), 2**b) bytes), 'count' ((2**(b-1), 2**b]), 'unit' (equal bins of [0, 1], mostly 50)
     first: int
     kept: list[int]
     dropped: list[int]
@@ -53,6 +53,7 @@ class Plot(NamedTuple):
     caption: str
     data: Histogram
     limit: float | None = None  # a line at this place of [0, 1]
+    noun: str = ""  # what is counted, where it is not the job's documents
 
 
 class Section(NamedTuple):
@@ -172,4 +173,5 @@ class Report(_Everywhere, total=False):
     score_table: list[ScoreRow]
     lsh: dict[str, Any] | None  # bands, rows, threshold, jaccard: {rule: counts of 50 bins}; with cluster_id, as clusters
     clusters: dict[str, list[Cluster]]
+    cost: dict[str, Any]  # see estimate.cost; of runs whose cores are known
     sections: list[dict[str, Any]]  # title, text, header, rows, plots: [caption, data, limit]; where the job has any

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.pvalue import AsIter, AsSingleton
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.fim.split import FillInMiddle
 from beam_seed.mixture.stage import Stage
 from beam_seed.packing import pack_columns, unpack_columns
@@ -104,7 +104,9 @@ class _Tokenize(_WithTokenizer):
             for group in write_spill(spilled, table, by_group):
                 yield group, spilled
             tally["copies"] += len(taken)
+            tally["rows"] += sum(copy.epoch == 0 for copy in taken)
             tally["tokens"] += sum(map(len, tokens))
+        metrics.count("tokenize", last - first, tally["rows"], skipped)
         told = {"source": name, "copies": tally["copies"], "tokens": tally["tokens"], "skipped": dict(skipped)}
         yield beam.pvalue.TaggedOutput("tally", told)
 
@@ -114,7 +116,8 @@ class _Tokenize(_WithTokenizer):
         tokens: list[I32] = []
         held = 0
         for batch in batches(chosen):
-            encoded = self._tokenizer.encode([copy.text for copy in batch])
+            with metrics.busy("tokenize"):
+                encoded = self._tokenizer.encode([copy.text for copy in batch])
             taken += [copy._replace(row=copy.row._replace(text=""), text="") for copy in batch]
             tokens += encoded
             held += sum(map(len, encoded))
@@ -151,7 +154,9 @@ class PackSequences(beam.PTransform):
     def _pack(self, keyed: tuple[int, Iterable[str]]) -> Iterator[Any]:
         group, paths = keyed
         documents = pa.Table.from_batches([batch for path in sorted(paths) for batch in _read(path, group)], schema=TOKENISED)
-        packed = pack_group(documents, self.sequence_length, self.padding, self.seed)
+        with metrics.busy("pack"):
+            packed = pack_group(documents, self.sequence_length, self.padding, self.seed)
+        metrics.count("pack", len(documents), len(packed.documents), {"same-id": sum(packed.copies.values())})
         bits = bucket_bits(self.shards)
         buckets = buckets_of(packed.sequences["key"].to_numpy(), bits)
         path = storage.join(self.folder, f"{group:07d}.arrow")

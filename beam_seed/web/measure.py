@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from beam_seed import metrics
 from beam_seed.curation.datasets import PIECES, shard_path, write_batches, write_table
 from beam_seed.near_dedup.lsh import Bands, band_hashes, has_shingles
 from beam_seed.near_dedup.minhash import sign
@@ -61,6 +62,8 @@ def _measure_groups(
         scores, rejections = judge_relevance(pages, fresh, models.relevance)
         rejections |= {row: same_addresses[start + row] for row in range(len(pages)) if start + row in same_addresses}
         passed = [row for row in fresh if row not in rejections]
+        size = sum(page.size for page in pages), sum(pages[row].size for row in passed)
+        metrics.count("measures", len(pages), len(passed), [told["rule"] for told in rejections.values()], size=size)
         columns: dict[str, Any] = {
             "id": [page.id for page in pages],
             "language": [LANGUAGE] * len(pages),

@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsMultiMap
 
-from beam_seed import storage
+from beam_seed import metrics, storage
 from beam_seed.curation.datasets import Shard
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.read import Bucket, write_bucket
@@ -43,7 +43,8 @@ class ReadArchives(beam.PTransform):
 
     def _read(self, bucket: tuple[int, Sequence[str]]) -> Bucket:
         number, paths = bucket
-        return write_bucket(number, self._records(paths), self.root, self.shard_bytes, PAGES, VARIANT)
+        with metrics.busy("documents"):
+            return write_bucket(number, self._records(paths), self.root, self.shard_bytes, PAGES, VARIANT)
 
     def _records(self, paths: Sequence[str]) -> Iterator[Page | Rejected | Failed]:
         for path in paths:
@@ -83,7 +84,8 @@ class MeasurePages(beam.PTransform):
 
     def _measure(self, shard: Shard, addresses: Mapping[int, Iterable[bytes]]) -> Shard:
         models = _models(self.relevance, self.categories)
-        measure_shard(self.root, shard.number, same_addresses(addresses[shard.number]), models, self.bands)
+        with metrics.busy("measures"):
+            measure_shard(self.root, shard.number, same_addresses(addresses[shard.number]), models, self.bands)
         return shard
 
 
@@ -116,4 +118,6 @@ class DecidePages(DecideShards):
     def _decide(self, shard: Shard, duplicates: Packed, contaminated: Packed, histogram: bytes) -> Iterator[Kept]:
         limits = limits_of(load_table(self.table), histogram)
         measured = duplicates[shard.number], contaminated[shard.number]
-        yield from decide_shard(self.root, shard.number, *measured, self.near_threshold, limits)
+        with metrics.busy("verdicts"):
+            kept = decide_shard(self.root, shard.number, *measured, self.near_threshold, limits)
+        yield from kept

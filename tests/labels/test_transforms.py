@@ -55,10 +55,10 @@ def test_counters(endpoint, chat, fast_retries):
     _ = pipeline | beam.Create(keyed) | LabelDocuments(chat(endpoint, price_in=1.0, price_out=1.0), max_failed_share=1.0)
     result = pipeline.run()
     result.wait_until_finish()
-    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("beam_seed.labels"))["counters"]
+    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("beam_seed/label"))["counters"]
     counters = {counter.key.metric.name: counter.committed for counter in found}
     stats = endpoint.stats()
-    assert (counters["labelled"], counters["failed"]) == (5, 1)
+    assert (counters["kept"], counters["failed"]) == (5, 1)
     assert (counters["requests"], counters["retries"]) == (stats["requests"], 2)
     assert (counters["tokens_in"], counters["tokens_out"]) == (stats["prompt_tokens"], stats["completion_tokens"])
     assert counters["cost_millionths"] == pytest.approx(stats["prompt_tokens"] + stats["completion_tokens"], abs=6)

@@ -26,6 +26,7 @@ def _load(name: str, folder: Path = Path(__file__).parent, file: str = "") -> Mo
 
 sample_input = _load("sample_input")
 oracle = _load("oracle")
+conftest_metrics = _load("conftest_metrics")
 toy_job = _load("toy_job")
 web_input = _load("web_input")
 commit_history = _load("commit_history", Path(__file__).parents[1] / "commits", "conftest")

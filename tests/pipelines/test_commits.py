@@ -264,7 +264,7 @@ def test_scores_are_not_computed_again(
     with caplog.at_level(logging.INFO):
         again = [*arguments, f"--output={tmp_path / 'out'}", f"--cache={output / '_cache'}", "--range-commits=7", "--partitions=3"]
         assert commits.main([*again, "--workers=1"]) == 0
-    assert f"quality: {len(known)} reused, 0 scored" in caplog.messages
+    assert f"beam-seed commits: scores: {len(known)} in, {len(known)} kept, {len(known)} reused" in caplog.messages
     assert corpus(tmp_path / "out") == corpus(output)
 
 

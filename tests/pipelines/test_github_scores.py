@@ -19,9 +19,8 @@ def counted(arguments: list[str], caplog: pytest.LogCaptureFixture) -> dict[str,
     caplog.clear()
     with caplog.at_level(logging.INFO):
         assert github.main(["--workers=1", *arguments]) == 0
-    told = [record.getMessage() for record in caplog.records if record.getMessage().startswith("quality: ")]
-    pairs = [part.split(" ") for part in told[0].removeprefix("quality: ").split(", ")] if told else []
-    return {name: int(count.replace(",", "")) for count, name in pairs}
+    told = [record.fields["counters"] for record in caplog.records if getattr(record, "fields", {}).get("stage") == "scores"]
+    return {"scored": told[-1]["kept"] - told[-1].get("reused", 0), "reused": told[-1].get("reused", 0)} if told else {}
 
 
 def qualities(output: Path) -> dict[str, float]:

@@ -108,7 +108,7 @@ def test_what_is_known_is_not_scored_again(run: Path, tables: Path, scorer: Path
     command = [f"--input={tables}", f"--scorer={scorer}", "--drop-lowest=0.4", "--workers=1", f"--cache={run / '_cache'}"]
     with caplog.at_level(logging.INFO):
         assert score.main([*command, f"--output={tmp_path}"]) == 0
-    assert "quality: 40 reused, 0 scored" in [record.getMessage() for record in caplog.records]
+    assert "beam-seed score: scores: 40 in, 40 kept, 40 reused" in [record.getMessage() for record in caplog.records]
     assert digests(tmp_path) == digests(run)
 
 

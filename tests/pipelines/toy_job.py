@@ -68,7 +68,7 @@ def check(options: Options) -> None:
 
 def build(pipeline: beam.Pipeline, options: Options) -> None:
     files = sorted(map(str, Path(options.input).glob("*.txt")))
-    run = Run(NOTES, options.output, [options.input], stages.told_options(options), None, {}, sections)
+    run = Run(NOTES, options.output, [options.input], stages.told_options(options), None, {}, sections, max_failed_share=0.05)
     listing = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files]
     stages.add_stages(pipeline, job_stages(pipeline, options, files), run, listing, options.until, "documents", "measures")
 
