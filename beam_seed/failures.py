@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -37,17 +37,20 @@ def check_failed(documents: int, failed: int, limit: float, folder: str) -> None
         )
 
 
-def limit_failures(succeeded: Any, failed: Any, limit: float, done: str) -> None:
+def limit_failures(succeeded: Any, failed: Any, limit: float, done: str, others: Sequence[Any] = (), where: str = "") -> Any:
     """Fail the job where more than the share ``limit`` of all elements are in ``failed``: pairs of a key and a record with an ``error``.
 
-    done: what could not be done, for the message, such as 'scored'.
+    done: what could not be done, for the message, such as 'scored'. others: PCollections of how many more did not fail. where: all failed
+    records, for the message. Returns a PCollection of one element, for a side input of what must not be done where the limit is broken:
+    a runner may do it first.
     """
     notes = (
         succeeded | "Note successes" >> beam.Map(lambda _: (1, 0, "")),
         failed | "Note failures" >> beam.Map(lambda keyed: (1, 1, keyed[1].error)),
+        *(counts | f"Note others {number}" >> beam.Map(lambda count: (count, 0, "")) for number, counts in enumerate(others)),
     )
     total = notes | "Flatten notes" >> beam.Flatten() | "Count failures" >> beam.CombineGlobally(sum_notes)
-    total | "Limit failures" >> beam.Map(check_failures, limit, done)
+    return total | "Limit failures" >> beam.Map(check_failures, limit, done, where)
 
 
 def sum_notes(notes: Iterable[Notes]) -> Notes:
@@ -58,10 +61,9 @@ def sum_notes(notes: Iterable[Notes]) -> Notes:
     return documents, failures, first
 
 
-def check_failures(counts: Notes, limit: float, done: str) -> None:
-    """Raise RuntimeError where more than the share ``limit`` failed."""
+def check_failures(counts: Notes, limit: float, done: str, where: str = "") -> None:
+    """Raise RuntimeError where more than the share ``limit`` failed. where: all of them, for the message."""
     documents, failures, error = counts
     if failures > limit * documents:
-        raise RuntimeError(
-            f"{failures} of {documents} documents could not be {done}; expected at most the share {limit}. One error: {error}"
-        )
+        told = f"{failures} of {documents} documents could not be {done}; expected at most the share {limit}. One error: {error}"
+        raise RuntimeError(told + (f"; all are in {where}" if where else ""))

@@ -73,7 +73,7 @@ REASONS = {
     "syntax": "syntax-error",
     "benchmark": "benchmark-overlap",
     "size": "empty too-large long-line minified too-many-files too-many-tokens too-many-cells message-long message-short too-few-words "
-    "over-long no-text short message-empty no-changes",
+    "over-long no-text too-short message-empty no-changes",
     "origin": "few-stars few-forks few-commits short-lived vendored version-control generated no-repository merge revert bot "
     "root-commit vendored-only generated-only submodule-only",
     "relevance": "no-code-tags not-code-related unsupported-language error-page mostly-links no-code message-reference "

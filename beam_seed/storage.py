@@ -7,6 +7,7 @@ import errno
 import glob
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -127,3 +128,11 @@ def delete_tree(path: str) -> None:
     found = [info.path for info in match(join(escape(path), "**"))] + ([path] if exists(path) else [])
     if found:
         FileSystems.delete([escape(each) for each in found])
+
+
+def discard(path: str) -> None:
+    """Delete scratch of a job whose record is written: what cannot be deleted is left, and told in the log, since the output is whole."""
+    try:
+        delete_tree(path)
+    except Exception as error:  # the clients of object stores raise classes of their own
+        logging.warning("%s is left and can be deleted: %s", path, error)

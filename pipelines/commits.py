@@ -152,7 +152,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, model: str) -> dict[str, 
         ),
         "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
         "scores": Stage(
-            ("quality/*",),
+            ("quality/*", "_work/unscored/*"),
             {"scorer": model, "accelerated": bool(options.accelerator)},
             lambda built: (
                 built["measures"]

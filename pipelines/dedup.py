@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from beam_seed import metrics, storage
+from beam_seed import __version__, metrics, storage
 from beam_seed import options as opt
 from beam_seed.curation.datasets import MEASURES, PIECES, read_groups, read_table, shard_path, text_views, write_batches, write_table
 from beam_seed.curation.duplicate_transforms import FindDuplicates
@@ -26,9 +27,10 @@ from beam_seed.near_dedup.shingles import shingle
 from beam_seed.near_dedup.transforms import NUM_PERM
 from beam_seed.packing import U64, split_by, unpack_table
 from pipelines import launch
-from pipelines.tables import find_tables, part_name
+from pipelines.tables import find_tables, fingerprint, part_name
 
 PROG = "beam-seed dedup"
+SUMMARY = "dedup.json"
 NEEDED = ("id", "repo", "path", "content")
 
 EVIDENCE = pa.schema(
@@ -43,15 +45,17 @@ class Options:
     input: list[str] = opt.option(
         [], "Parquet files or globs with columns id, repo, path, content (stars, created, source are used).", kind="read"
     )
-    output: str = opt.option("", "Folder: kept/ (the survivors' rows) and dropped/ (what was dropped, and for whom).", kind="write")
+    output: str = opt.option(
+        "", "Folder: kept/ (the survivors' rows), dropped/ (what was dropped, and for whom), dedup.json.", kind="write"
+    )
     level: str = opt.option("near", "How far to go.", choices=("exact", "near"))
     near_threshold: float = opt.option(0.7, "Jaccard similarity from which a document is a near-duplicate.", check=opt.proper_share)
     partitions: int = opt.option(16, "Parts of the hash space; raise it above about 50 million documents.", check=opt.positive)
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
-def build(pipeline: beam.Pipeline, options: Options, files: Sequence[str]) -> None:
-    """Add the job to ``pipeline``."""
+def build(pipeline: beam.Pipeline, options: Options, files: Sequence[str], told: Mapping[str, Any]) -> None:
+    """Add the job to ``pipeline``. told: what the record of the run says besides the counts."""
     near = options.level == "near"
     bands = optimal_bands(options.near_threshold, NUM_PERM)
     work = storage.join(options.output, "_work")
@@ -60,7 +64,8 @@ def build(pipeline: beam.Pipeline, options: Options, files: Sequence[str]) -> No
     threshold = options.near_threshold if near else None
     find = FindDuplicates(work, bands, threshold, (), options.partitions, parts=sum(map(_text_bytes, files)) // _PART_BYTES + 1)
     found = measured | "Find duplicates" >> find
-    found | "Write survivors" >> beam.Map(_write, list(files), options.output)
+    written = found | "Write survivors" >> beam.Map(_write, list(files), options.output) | "All counts" >> beam.combiners.ToList()
+    _ = written | "Publish" >> beam.Map(_publish, options.output, dict(told))
 
 
 # Of the input's text. A verification task holds the shingle sets of its candidates, at most about twice the size of their text.
@@ -95,13 +100,14 @@ def _bands(texts: Sequence[memoryview], bands: Bands | None) -> Any:
     return packed_bands(sign(shingle(texts), bands.num_perm), bands)
 
 
-def _write(verdicts: tuple[int, bytes], files: Sequence[str], output: str) -> None:
+def _write(verdicts: tuple[int, bytes], files: Sequence[str], output: str) -> dict[str, Any]:
     number, packed = verdicts
     duplicates = unpack_table(packed)
     name = part_name(number, len(files))
     with storage.open_read(files[number]) as source:
         schema = pq.ParquetFile(source).schema_arrow.remove_metadata()
-    write_batches(storage.join(output, "kept", name), schema, _survivors(files[number], dropped_rows(duplicates, "file")))
+    kept = storage.join(output, "kept", name)
+    write_batches(kept, schema, _survivors(files[number], dropped_rows(duplicates, "file")))
     told = duplicates.filter(pc.not_equal(duplicates["rule"], "kept"))
     ids = _ids(files[number])
     columns = {
@@ -112,8 +118,24 @@ def _write(verdicts: tuple[int, bytes], files: Sequence[str], output: str) -> No
         "evidence": told["evidence"],
     }
     write_table(storage.join(output, "dropped", name), pa.table(columns, schema=EVIDENCE))
-    with storage.open_read(storage.join(output, "kept", name)) as kept:
-        metrics.count("dedup", len(ids), pq.ParquetFile(kept).metadata.num_rows, told["rule"].to_pylist())
+    rows = _rows(kept)
+    metrics.count("dedup", len(ids), rows, told["rule"].to_pylist())
+    return {"file": name, "input": files[number], "read": len(ids), "kept": rows, "dropped": len(told)}
+
+
+def _rows(path: str) -> int:
+    with storage.open_read(path) as file:
+        return int(pq.ParquetFile(file).metadata.num_rows)
+
+
+def _publish(written: list[dict[str, Any]], output: str, told: dict[str, Any]) -> None:
+    """Close the books and write the record of the run, last."""
+    files = sorted(written, key=lambda each: each["file"])
+    counts = {name: sum(each[name] for each in files) for name in ("read", "kept", "dropped")}
+    if counts["read"] != counts["kept"] + counts["dropped"]:
+        raise RuntimeError(f"the books do not close: {counts}; expected kept + dropped to be what was read")
+    storage.write_json(storage.join(output, SUMMARY), told | {"counts": counts, "files": files})
+    storage.discard(storage.join(output, "_work"))
 
 
 def _ids(path: str) -> pa.ChunkedArray:
@@ -135,18 +157,32 @@ def _survivors(path: str, dropped: Any) -> Iterator[pa.Table]:
         yield table.take(pa.array(rows)).replace_schema_metadata()
 
 
-def find_files(options: Options) -> list[str]:
+def find_files(options: Options) -> list[storage.FileInfo]:
     """The input tables, sorted. Raises UsageError where there is none, or where one lacks a column."""
     if not options.output:
         raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    return [info.path for info in find_tables(PROG, options.input, NEEDED)]
+    return find_tables(PROG, options.input, NEEDED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job. Returns the exit status."""
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
-    files = find_files(options)
-    return launch.run(PROG, lambda pipeline: build(pipeline, options, files), options, beam_arguments, mode="multi_threading")
+    found = find_files(options)
+    files = [info.path for info in found]
+    told = {
+        "version": __version__,
+        "level": options.level,
+        "near_threshold": options.near_threshold,
+        "input": {"tables": len(files), "fingerprint": fingerprint(found)},
+    }
+    with launch.alone(PROG, options.output):
+        launch.clear(options.output, SUMMARY, "kept/*.parquet", "dropped/*.parquet", "_work/**")
+        add = partial(build, options=options, files=files, told=told)
+        status = launch.run(PROG, add, options, beam_arguments, mode="multi_threading")
+    if not status and not launch.only_stages(beam_arguments):
+        counts = storage.read_json(storage.join(options.output, SUMMARY))["counts"]
+        print(f"kept {counts['kept']:,} of {counts['read']:,} rows: {storage.join(options.output, 'kept')}")
+    return status
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from beam_seed import storage
 from beam_seed.curation import score_tables as tables
 from beam_seed.curation.datasets import QUALITY, table_of
 from beam_seed.curation.score_tables import Table
-from beam_seed.curation.score_transforms import RecallScores, ScoreAndRemember
+from beam_seed.curation.score_transforms import UNSCORED, RecallScores, ScoreAndRemember
 from beam_seed.labels.tables import NEEDED
 from beam_seed.packing import pack_table, unpack_table
 from beam_seed.quality import cache
@@ -58,7 +58,9 @@ def build(pipeline: beam.Pipeline, options: Options, files: Sequence[str], packa
     wanted = inputs | "To recall" >> beam.Reshuffle() | "Want" >> beam.Map(_want, package.input).with_output_types(KeyedBytes)
     recalled = AsMultiMap(wanted | "Recall scores" >> RecallScores(known, options.partitions))
     read = inputs | "To read" >> beam.Reshuffle() | "Read" >> beam.ParDo(_Read(package.input), recalled).with_outputs("known", main="fresh")
-    scored = (read.known, read.fresh) | "Score the rest" >> ScoreAndRemember(options.scorer, options.accelerator, known)
+    scored = (read.known, read.fresh) | "Score the rest" >> ScoreAndRemember(
+        options.scorer, options.accelerator, known, storage.join(options.output, UNSCORED)
+    )
     rows = scored | "Name tables" >> beam.MapTuple(lambda number, packed: (found[number], packed))
     weights = rows | "Weigh" >> beam.FlatMap(_weights, options.drop_by, options.drop_per)
     histogram = weights | "Count scores" >> beam.CombineGlobally(CountScores())
@@ -104,7 +106,7 @@ def _write(scored: tuple[Table, bytes], options: Options, parts: int, scorer: st
 
 def _summarise(counts: Sequence[Mapping[str, int]], output: str, parameters: Mapping[str, Any], thresholds: Mapping[str, float]) -> None:
     storage.write_json(storage.join(output, "scores.json"), tables.summary(counts, thresholds) | dict(parameters))
-    storage.delete_tree(storage.join(output, "_work"))
+    storage.discard(storage.join(output, "_work"))
 
 
 def check(options: Options) -> tuple[list[str], Package]:
@@ -123,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
     files, package = check(options)
     with launch.alone(PROG, options.output):
-        launch.clear(options.output, "scores.json", "kept/*.parquet", "dropped/*.parquet")
+        launch.clear(options.output, "scores.json", "kept/*.parquet", "dropped/*.parquet", "_work/unscored/*")
         status = launch.run(PROG, lambda pipeline: build(pipeline, options, files, package), options, beam_arguments)
     if not status and not launch.only_stages(beam_arguments):
         counts = storage.read_json(storage.join(options.output, "scores.json"))["counts"]

@@ -92,7 +92,7 @@ def _publish(written: Sequence[Any], options: Options, stage: Stage, inputs: Any
     manifest = make_manifest(written, skipped, plan, stage, tokenizer, inputs)
     write_statistics(output, statistics)
     write_manifest(output, manifest._replace(drift=_held_against(options)))
-    storage.delete_tree(storage.join(output, "_work"))
+    storage.discard(storage.join(output, "_work"))
 
 
 def _held_against(options: Options) -> str:

@@ -163,7 +163,7 @@ def _stages(pipeline: beam.Pipeline, options: Options, paths: Sequence[str]) -> 
         "measures": Stage(("measures/*", "repositories/*"), measured, measures, decode=lambda item: Shard(**item)),
         "duplicates": duplicates_stage(root, bands, options.near_threshold, options.against, options.partitions, options.rounds),
         "scores": Stage(
-            ("quality/*",),
+            ("quality/*", "_work/unscored/*"),
             {"scorer": models["scorer"], "accelerated": bool(options.accelerator)},
             scores,
             decode=lambda item: Shard(**item),

@@ -148,3 +148,17 @@ def test_delete_tree_does_not_follow_links(root):
     storage.delete_tree(str(root / "link"))
     assert not (root / "link").exists()
     assert (root / "target" / "precious").exists()
+
+
+def test_scratch_that_cannot_be_deleted_is_left_and_told(root, monkeypatch, caplog):
+    write(root / "_work" / "a")
+    storage.discard(str(root / "_work"))
+    assert not (root / "_work").exists()
+    write(root / "_work" / "a")
+    monkeypatch.setattr(storage.shutil, "rmtree", refuse)
+    storage.discard(str(root / "_work"))
+    assert f"{root / '_work'} is left and can be deleted: not now" in caplog.text
+
+
+def refuse(path):
+    raise OSError("not now")

@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsMultiMap, AsSingleton
 
-from beam_seed import metrics
+from beam_seed import metrics, storage
 from beam_seed.commits import decide, score
 from beam_seed.commits.datasets import COMMITS, SAMPLES
 from beam_seed.commits.figures import write_histories
@@ -22,7 +22,7 @@ from beam_seed.curation.datasets import MAX_BUCKETS, QUALITY, Shard, table_of
 from beam_seed.curation.decide import Kept
 from beam_seed.curation.read import Bucket, write_bucket
 from beam_seed.curation.score import ScoredRow
-from beam_seed.curation.score_transforms import KeyedBytes, RecallScores, ScoreAndRemember
+from beam_seed.curation.score_transforms import UNSCORED, KeyedBytes, RecallScores, ScoreAndRemember
 from beam_seed.judge import Judge
 from beam_seed.near_dedup.lsh import Bands
 from beam_seed.packing import pack_table, unpack_tables
@@ -153,7 +153,8 @@ class ScoreChanges(beam.PTransform):
         recalled = AsMultiMap(wanted | "Recall scores" >> RecallScores(self.known, self.partitions))
         split = beam.ParDo(_SplitKnown(self.root, form), duplicates, recalled).with_outputs("known", main="fresh")
         files = shards | "Spread shards" >> beam.Reshuffle() | "Changed files" >> split
-        return (files.known, files.fresh) | "Score the rest" >> ScoreAndRemember(scorer, self.accelerator, self.known)
+        score_rest = ScoreAndRemember(scorer, self.accelerator, self.known, storage.join(self.root, UNSCORED))
+        return (files.known, files.fresh) | "Score the rest" >> score_rest
 
 
 def _want(shard: Shard, root: str, form: InputFormat, duplicates: Mapping[int, Iterable[bytes]]) -> KeyedBytes:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.pvalue import AsMultiMap
+from apache_beam.pvalue import AsMultiMap, AsSingleton
 
-from beam_seed import metrics
-from beam_seed.curation.datasets import QUALITY, Shard, shard_path, table_of, write_table
+from beam_seed import metrics, storage
+from beam_seed.curation.datasets import FAILED, QUALITY, Shard, shard_path, table_of, write_table
 from beam_seed.curation.score import ScoredRow, SyntaxChecker, wanted_scores
+from beam_seed.failures import limit_failures
 from beam_seed.packing import pack_table, unpack_table, unpack_tables
 from beam_seed.quality import cache
 from beam_seed.quality.package import InputFormat, open_package
-from beam_seed.quality.transforms import ScoreQuality
+from beam_seed.quality.transforms import MAX_FAILED_SHARE, ScoreQuality
+from beam_seed.records import Failed
+from beam_seed.report.tally import BOTH
 from beam_seed.verdicts import check_partitions
 
 KeyedBytes = tuple[int, bytes]
+
+UNSCORED = "_work/unscored"
+"""Below the root of a job: the documents that could not be scored, which a job that fails for them names."""
 
 
 @dataclass
@@ -64,22 +71,30 @@ class ScoreAndRemember(beam.PTransform):
     """Score what the cache does not know, and remember it: ``(known, documents)`` to (shard, packed QUALITY), one a shard.
 
     known: (shard, packed QUALITY), one a shard, of the rows that are not to be scored again. documents: ((shard, row, key), Document),
-    those that are. Of the counters of the stage ``scores``, ``reused`` tells how many were known.
+    those that are. The job fails, and nothing comes out, where more than ``MAX_FAILED_SHARE`` of both have no score: by then all scores
+    are in the cache, and the documents without one, with their errors, in ``unscored``. Of the counters of the stage ``scores``,
+    ``reused`` tells how many were known.
     """
 
     scorer: str
     accelerator: str
-    folder: str
+    folder: str  # of the cache
+    unscored: str  # folder of FAILED
 
     def expand(self, inputs: tuple[Any, Any]) -> Any:
         known, documents = inputs
-        scores = documents | "Score quality" >> ScoreQuality(self.scorer, accelerator=self.accelerator)
+        # Here the limit is to more than is scored now: where a run is repeated, what failed before is all there is to score.
+        scores = documents | "Score quality" >> ScoreQuality(self.scorer, max_failed_share=1, accelerator=self.accelerator)
+        scored = scores.scores | "Remember" >> beam.ParDo(_Remember(self.folder))
+        failed = scores.failed | "Tell failures" >> beam.ParDo(_TellFailures(self.unscored))
+        reused = known | "Count known" >> beam.MapTuple(lambda _, packed: len(unpack_table(packed)))
+        held = limit_failures(scored, failed, MAX_FAILED_SHARE, "scored", [reused], self.unscored)
         parts = {
             "known": known,
-            "scored": scores.scores | "Remember" >> beam.ParDo(_Remember(self.folder)),
-            "failed": scores.failed | "Pack failures" >> beam.MapTuple(lambda key, told: (key[0], ScoredRow(key[1], None, told.error))),
+            "scored": scored,
+            "failed": failed | "Pack failures" >> beam.MapTuple(lambda key, told: (key[0], ScoredRow(key[1], None, told.error))),
         }
-        return parts | "Meet" >> beam.CoGroupByKey() | "Join" >> beam.MapTuple(_join).with_output_types(KeyedBytes)
+        return parts | "Meet" >> beam.CoGroupByKey() | "Join" >> beam.Map(_join, AsSingleton(held)).with_output_types(KeyedBytes)
 
 
 class _Remember(beam.DoFn):
@@ -105,7 +120,30 @@ class _Remember(beam.DoFn):
         self._waiting = {}
 
 
-def _join(shard: int, parts: Mapping[str, Iterable[Any]]) -> KeyedBytes:
+class _TellFailures(beam.DoFn):
+    """((shard, row, key), Failed) to the same, once it is in a file of ``folder``."""
+
+    def __init__(self, folder: str):
+        self._folder = folder
+
+    def start_bundle(self) -> None:
+        self._waiting: list[tuple[tuple[int, int, bytes], Failed]] = []
+
+    def process(self, keyed: tuple[tuple[int, int, bytes], Failed]) -> Iterator[tuple[tuple[int, int, bytes], Failed]]:
+        self._waiting.append(keyed)
+        yield keyed
+
+    def finish_bundle(self) -> None:
+        if self._waiting:
+            # Named by what is in it: a bundle that is run again writes the same file.
+            self._waiting.sort()
+            name = hashlib.blake2b(repr([key for key, _ in self._waiting]).encode(), digest_size=16).hexdigest()
+            table = table_of([failed for _, failed in self._waiting], FAILED, variant=BOTH)
+            write_table(storage.join(self._folder, f"{name}.parquet"), table)
+
+
+def _join(group: tuple[int, Mapping[str, Iterable[Any]]], _: None) -> KeyedBytes:
+    shard, parts = group
     known = unpack_tables(parts["known"], QUALITY)
     scored, failed = ([ScoredRow(*row) for row in parts[name]] for name in ("scored", "failed"))
     rows = pa.concat_tables([known, table_of(scored + failed, QUALITY)]).sort_by("row")
@@ -149,7 +187,9 @@ class ScoreSurvivors(beam.PTransform):
         checked = shards | "Spread" >> beam.Reshuffle() | "Check syntax" >> check
         quality = checked.done | "Known" >> beam.MapTuple(lambda shard, known: (shard.number, known)).with_output_types(KeyedBytes)
         if self.scorer is not None:
-            quality = (quality, checked.fresh) | "Score the rest" >> ScoreAndRemember(self.scorer, self.accelerator, self.known)
+            quality = (quality, checked.fresh) | "Score the rest" >> ScoreAndRemember(
+                self.scorer, self.accelerator, self.known, storage.join(self.root, UNSCORED)
+            )
         own = checked.done | "By shard" >> beam.MapTuple(lambda shard, _: (shard.number, shard))
         parts = {"shard": own, "quality": quality}
         return parts | "Meet" >> beam.CoGroupByKey() | "Write quality" >> beam.Map(_write_quality, self.root).with_output_types(Shard)

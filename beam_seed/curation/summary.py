@@ -130,7 +130,7 @@ def write_summary(
         tally.merge(Tally.from_bytes(packed))
         tally.add_excerpts(texts)
     read = sum((Total(bucket.files, bucket.size, bucket.checksum) for bucket in buckets), Total())
-    limits = [_limit_failed(run, variant, tally, read) for variant in run.job.variants]
+    limits = [limit_failed(variant, tally, read, run.max_failed_share) for variant in run.job.variants]
     described = [_describe(run, variant, totals.statistics.get(variant), tally) for variant in run.job.variants]
     versions = {"beam_seed": __version__, "apache-beam": beam_package.__version__, "pyarrow": pa.__version__}
     facts = Facts(
@@ -156,8 +156,8 @@ def write_summary(
         raise RuntimeError(f"the run's invariants do not hold: {problems}; the datasets in {run.root} must not be used; see report.html")
     manifest = _manifest(run, report, versions)
     storage.write_json(storage.join(run.root, "manifest.json"), manifest)
-    for scratch in ("spill", "candidates"):
-        storage.delete_tree(storage.join(run.root, "_work", scratch))
+    for scratch in ("spill", "candidates", "unscored"):
+        storage.discard(storage.join(run.root, "_work", scratch))
     return manifest
 
 
@@ -188,12 +188,13 @@ def _describe(run: Run, variant: str, packed: bytes | None, tally: Tally) -> lis
     ]
 
 
-def _limit_failed(run: Run, variant: str, tally: Tally, read: Total) -> Invariant:
+def limit_failed(variant: str, tally: Tally, read: Total, share: float) -> Invariant:
+    """That no more than a share of what was read failed, see :mod:`beam_seed.failures`."""
     failed = tally.total(variant, "failed").files
     # Without the root: the manifest is the same wherever a run lies.
     told = f"{failed:,} of {read.files:,}" + ("; their errors are in failed/" if failed else "")
-    holds = not too_many(read.files, failed, run.max_failed_share)
-    return Invariant(f"{variant}: not more failed than max_failed_share, {run.max_failed_share}, allows", holds, told)
+    holds = not too_many(read.files, failed, share)
+    return Invariant(f"{variant}: not more failed than max_failed_share, {share}, allows", holds, told)
 
 
 def _serialised(message: Message) -> bytes:

@@ -22,6 +22,9 @@ from beam_seed.records import Document, Rejected, fail, reject
 
 STAGE = "quality"
 
+MAX_FAILED_SHARE = 0.01
+"""Of the documents, how many may have no score: some crash a tokenizer, but one in a hundred means a broken model or machine."""
+
 K = TypeVar("K")
 
 
@@ -126,7 +129,7 @@ class ScoreQuality(beam.PTransform, Generic[K]):
 
     scorer: str = ""  # directory or gs:// prefix of a scorer, as it is seen by the workers; '' = the default scorer
     batch_tokens: int = BATCH_TOKENS  # tokens in a forward pass, padding included
-    max_failed_share: float = 0.01  # of the documents; 0 = fail on the first one, 1 = never fail
+    max_failed_share: float = MAX_FAILED_SHARE  # of the documents; 0 = fail on the first one, 1 = never fail
     accelerator: str = ""  # resource hint such as 'type:nvidia-l4;count:1;install-nvidia-driver'; '' = CPU
     model_copies: int = 1  # on one accelerator, for all processes of its machine; more keep it busy where the model is small
     updates: Any = None  # a singleton PCollection[ModelMetadata]: its model_id is another scorer of the same tokenizer and input format

@@ -29,8 +29,9 @@ def one_line(value: str) -> str:
 
 
 def counted(value: int, noun: str) -> str:
-    """'1 file', '2,000 files'."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+    """'1 file', '2,000 files', '2 repositories'."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{value:,} {noun if value == 1 else plural}"
 
 
 def byte_count(value: float) -> str:

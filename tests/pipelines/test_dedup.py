@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import oracle
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import sample_input
 
-from pipelines import cli, dedup
+from pipelines import cli, dedup, launch
 
 
 def rows(folder: Path) -> list[dict]:
@@ -41,6 +42,10 @@ def test_survivors_are_those_of_plain_python(files: list[oracle.File], table: Pa
     kept, dropped = rows(tmp_path / "kept"), rows(tmp_path / "dropped")
     assert {(row["repo"], row["path"]) for row in kept} == oracle.deduplicate_files(files, 0.7)
     assert sorted([row["id"] for row in kept] + [row["id"] for row in dropped]) == sorted(f"{file.repo}/{file.path}" for file in files)
+    told = json.loads((tmp_path / "dedup.json").read_text())
+    assert told["counts"] == {"read": len(files), "kept": len(kept), "dropped": len(dropped)}
+    assert sum(each["kept"] for each in told["files"]) == len(kept)
+    assert not (tmp_path / "_work").exists()
     texts = {f"{file.repo}/{file.path}": file.content for file in files}
     names = {row["id"] for row in kept}
     for row in dropped:
@@ -53,6 +58,31 @@ def test_exact_level_keeps_what_is_only_similar(files: list[oracle.File], table:
     assert dedup.main([f"--input={table}", f"--output={tmp_path}", "--level=exact", "--workers=1"]) == 0
     assert {row["rule"] for row in rows(tmp_path / "dropped")} == {"exact-duplicate"}
     assert len(rows(tmp_path / "kept")) == len({file.content for file in files})
+
+
+def test_parts_of_an_earlier_run_do_not_stay(table: Path, tmp_path: Path) -> None:
+    command = ["--level=exact", f"--output={tmp_path / 'out'}", "--workers=1"]
+    assert dedup.main([f"--input={table}", *command]) == 0
+    assert dedup.main([f"--input={table / 'a.parquet'}", *command]) == 0
+    for name in ("kept", "dropped"):
+        assert [path.name for path in (tmp_path / "out" / name).iterdir()] == ["part-00000-of-00001.parquet"]
+    told = json.loads((tmp_path / "out" / "dedup.json").read_text())
+    assert (told["input"]["tables"], told["counts"]["read"], told["level"]) == (1, 9, "exact")
+
+
+def test_a_run_that_fails_leaves_no_record(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [f"--input={table}", "--level=exact", f"--output={tmp_path / 'out'}", "--workers=1"]
+    assert dedup.main(command) == 0
+    monkeypatch.setattr(dedup, "_survivors", lambda path, dropped: iter(()))
+    assert dedup.main(command) == 1
+    assert not (tmp_path / "out" / "dedup.json").exists()
+
+
+def test_a_second_run_in_the_same_folder_is_refused(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with launch.alone("another", str(tmp_path)), pytest.raises(SystemExit) as stopped:
+        dedup.main([f"--input={table}", f"--output={tmp_path}", "--workers=1"])
+    assert stopped.value.code == 2
+    assert "another run is writing to" in capsys.readouterr().err
 
 
 def test_a_table_without_ids_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

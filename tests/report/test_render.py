@@ -220,6 +220,11 @@ class TestCharts:
         assert chart.paths[0] == "M0.00 100.00V75.00h30.00V100.00zM66.67 100.00V25.00h30.00V100.00z"
         assert "M66.67 25.00V0.00" in chart.paths[1]
 
+    def test_counts_that_are_no_bytes(self):
+        chart = histogram({"kind": "count", "first": 0, "kept": [1, 0, 3, 1], "dropped": [0] * 4})
+        assert [bar.title.split(":")[0] for bar in chart.bars] == ["0 or 1", "2", "3 to 4", "5 to 8"]
+        assert chart.labels == [(25.0, "1")]
+
     def test_an_empty_histogram(self):
         assert histogram({"kind": "log2", "first": 0, "kept": [], "dropped": []}).top == 0
         assert unit_histogram([[0] * 50], ["x"]).paths == [""]
