@@ -214,7 +214,7 @@ def test_orders(tables, tmp_path):
         ([], "--output: none given"),
         (["--output={out}"], "--input: none given, and no --files"),
         (["--output={out}", "--files={out}/nothing"], "--files: no Parquet file"),
-        (["--output={out}", "--input={tables}", "--tokenizer=/nowhere"], "--tokenizer: '/nowhere' is not read"),
+        (["--output={out}", "--input={tables}", "--tokenizer=/nowhere"], "--tokenizer: '/nowhere/tokenizer.json' is not read"),
         (["--output={out}", "--input={tables}", "--order=up"], "--order: 'up' given; expected one of"),
         (["--output={out}", "--input={tables}", "--budget=0"], "--budget: '0' given"),
     ],
