@@ -73,10 +73,13 @@ REASONS = {
     "syntax": "syntax-error",
     "benchmark": "benchmark-overlap",
     "size": "empty too-large long-line minified too-many-files too-many-tokens too-many-cells message-long message-short too-few-words "
-    "over-long no-text short",
-    "origin": "few-stars few-forks few-commits short-lived vendored version-control generated no-repository",
-    "relevance": "no-code-tags not-code-related unsupported-language error-page mostly-links no-code not-a-notebook of-no-source",
-    "format": "binary special-file invalid-json not-utf8 unsafe-path lfs-pointer damaged-text message-undecodable unusable unmeasured",
+    "over-long no-text too-short message-empty no-changes",
+    "origin": "few-stars few-forks few-commits short-lived vendored version-control generated no-repository merge revert bot "
+    "root-commit vendored-only generated-only submodule-only",
+    "relevance": "no-code-tags not-code-related unsupported-language error-page mostly-links no-code message-reference "
+    "not-a-notebook of-no-source",
+    "format": "binary binary-only special-file invalid-json not-utf8 unsafe-path lfs-pointer damaged-text message-undecodable "
+    "unusable unmeasured",
     "sampling": "not-sampled not-drawn not-asked not-selected",
     "removed": "removed",
     "other": "",

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.pvalue import AsSingleton
+from apache_beam.pvalue import AsIter, AsSingleton
 
 from beam_seed import options as opt
-from beam_seed import storage
-from beam_seed.commits.tokens import token_counter
+from beam_seed.commits.tokens import token_counter, tokenizer_file
+from beam_seed.curation.summary import Run, Totals
+from beam_seed.curation.summary_transforms import SumTallies
 from beam_seed.failures import MAX_SHARE
+from beam_seed.long_context import report
 from beam_seed.long_context.assemble import Assembly
 from beam_seed.long_context.choose import UNSCORED, Choice
+from beam_seed.long_context.job import LONG_CONTEXT
 from beam_seed.long_context.order import ORDERS
-from beam_seed.long_context.publish import Counts, publish, write_files, write_rejected, write_repositories
-from beam_seed.long_context.tables import Repository
+from beam_seed.long_context.publish import Part, write_files, write_repositories
+from beam_seed.long_context.report import Told
 from beam_seed.long_context.transforms import ChooseRepositories
 from beam_seed.storage import FileInfo
-from pipelines import launch, tables
+from pipelines import stages, tables
+from pipelines.stages import Program, Stage
 
-PROG = "beam-seed long-context"
+PROG = LONG_CONTEXT.prog
+STAGES = ("files", "repositories", stages.REPORT)
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Options:
     files: list[str] = opt.option(
         [], "Single files and pages: Parquet files, globs or folders with a column content, such as corpora/file_level.", kind="read"
     )
-    output: str = opt.option("", "Folder: corpora/long_context/, rejected/, failed/, report.txt, manifest.json.", kind="write")
+    output: str = opt.option("", "Folder: corpora/long_context/, documents/, rejected/, failed/, report.html, manifest.json.", kind="write")
     budget: int = opt.option(32_768, "Tokens of a sequence; larger repositories are cut.", check=opt.positive)
     min_tokens: int = opt.option(8_192, "Tokens from which a single file is long.", check=opt.positive)
     order: str = opt.option("topological", "Order of the files of a repository.", choices=ORDERS)
@@ -52,82 +58,117 @@ class Options:
     max_failed_share: float = opt.option(
         MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
     )
+    until: str = opt.option(stages.REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
-def build(pipeline: beam.Pipeline, options: Options, repositories: Sequence[FileInfo], singles: Sequence[FileInfo]) -> None:
+def build(pipeline: beam.Pipeline, options: Options) -> None:
     """Add the job to ``pipeline``."""
-    assembly = Assembly(options.order, options.budget)
+    repositories, singles = _tables(options)
+    inputs = {"repositories": repositories, "files": singles}
+    told = {name: {"tables": len(found), "fingerprint": tables.fingerprint(found)} for name, found in inputs.items()}
+    run = Run(LONG_CONTEXT, options.output, [*options.input, *options.files], _told_options(options), None, {})
+    parts = job_stages(pipeline, options, repositories, singles, Told(run.inputs, run.options, told, time.time(), options.max_failed_share))
+    # The report is a stage like the others, and the last; nothing comes after it.
+    stages.add_stages(pipeline, parts, run, told, options.until, "files", "files")
+
+
+def job_stages(
+    pipeline: beam.Pipeline, options: Options, repositories: Sequence[FileInfo], singles: Sequence[FileInfo], told: Told
+) -> dict[str, Stage]:
+    """The stages, in order."""
+    parameters = {name: getattr(options, name) for name in ("order", "budget", "drop_lowest", "min_quality", "unscored", "shard_bytes")}
+    counted = {"tokenizer": stages.file_digest(tokenizer_file(options.tokenizer))}
+    return {
+        "files": Stage(
+            _writes("files"),
+            {"min_tokens": options.min_tokens} | counted,
+            lambda _: (
+                pipeline
+                | "File tables" >> beam.Create([(number, info.path) for number, info in enumerate(singles)])
+                | "Spread file tables" >> beam.Reshuffle()
+                | "Long files" >> beam.Map(_write_files, options.output, len(singles), options.min_tokens, options.tokenizer)
+            ),
+            decode=_part,
+        ),
+        "repositories": Stage(
+            _writes("repositories"), parameters | counted, lambda _: _assemble(pipeline, options, repositories), decode=_part
+        ),
+        stages.REPORT: Stage(
+            ("manifest.json", "report.*", "long_context.json"),
+            {"options": told.options, "tables": told.tables},
+            lambda built: _report(built, options.output, told),
+            encode=dict,
+        ),
+    }
+
+
+def _writes(kind: str) -> tuple[str, ...]:
+    datasets = ("corpora/long_context", "documents", "rejected", "failed", "_work/tally")
+    return ("manifest.json", *(f"{name}/{kind}*" for name in datasets))  # without a manifest, a run is not finished
+
+
+def _assemble(pipeline: beam.Pipeline, options: Options, repositories: Sequence[FileInfo]) -> Any:
     choice = Choice(options.drop_lowest, options.min_quality, options.unscored)
     found = pipeline | "Repository tables" >> beam.Create([info.path for info in repositories])
     chosen = found | "Choose repositories" >> ChooseRepositories(choice, options.shard_bytes)
-    assembled = chosen.buckets | "Assemble" >> beam.Map(
-        _write_repositories, options.output, AsSingleton(chosen.buckets_in_all), assembly, options.tokenizer
-    )
-    rejected = chosen.rejected | "All rejected" >> beam.combiners.ToList() | "Write rejected" >> beam.Map(_write_rejected, options.output)
-    long = (
-        pipeline
-        | "File tables" >> beam.Create([(number, info.path) for number, info in enumerate(singles)])
-        | "Spread file tables" >> beam.Reshuffle()
-        | "Long files" >> beam.Map(_write_files, options.output, len(singles), options.min_tokens, options.tokenizer)
-    )
-    counts = (assembled, rejected, long) | "All counts" >> beam.Flatten() | "List counts" >> beam.combiners.ToList()
-    told = _told(options, repositories, singles)
-    _ = counts | "Publish" >> beam.Map(_publish, options.output, told, options.max_failed_share, AsSingleton(chosen.threshold))
+    assembly = Assembly(options.order, options.budget)
+    sides = AsSingleton(chosen.buckets_in_all), AsSingleton(chosen.threshold)
+    return chosen.buckets | "Assemble" >> beam.Map(_write_repositories, options.output, *sides, assembly, options.tokenizer)
 
 
-def _told(options: Options, repositories: Sequence[FileInfo], singles: Sequence[FileInfo]) -> dict[str, Any]:
-    given = {name: str(value) for name, value in asdict(options).items() if name not in ("input", "files", "output", "workers")}
-    inputs = {"repositories": repositories, "files": singles}
-    told = {name: {"tables": len(found), "fingerprint": tables.fingerprint(found)} for name, found in inputs.items()}
-    return {"options": given, "inputs": told}
+def _report(built: Mapping[str, Any], output: str, told: Told) -> Any:
+    written = built["files"], built["repositories"]
+    parts = [AsIter(each) for each in written]
+    return written | "Totals" >> SumTallies(output) | "Write report" >> beam.Map(_write_report, output, told, *parts)
 
 
-def _write_repositories(bucket: tuple[int, Iterable[Repository]], output: str, buckets: int, assembly: Assembly, tokenizer: str) -> Counts:
-    number, repositories = bucket
+def _part(item: Mapping[str, Any]) -> Part:
+    return Part(**item)
+
+
+def _write_repositories(
+    bucket: tuple[int, Mapping[str, Any]], output: str, buckets: int, threshold: float | None, assembly: Assembly, tokenizer: str
+) -> Part:
+    number, found = bucket
     name = f"repositories-{tables.part_name(number, buckets)}".removesuffix(".parquet")
-    return write_repositories(output, name, repositories, assembly, token_counter(tokenizer))
+    return write_repositories(output, name, found["kept"], found["rejected"], assembly, token_counter(tokenizer), threshold)
 
 
-def _write_rejected(rejected: list[Any], output: str) -> Counts:
-    return write_rejected(output, rejected)
-
-
-def _write_files(numbered: tuple[int, str], output: str, parts: int, min_tokens: int, tokenizer: str) -> Counts:
+def _write_files(numbered: tuple[int, str], output: str, parts: int, min_tokens: int, tokenizer: str) -> Part:
     number, table = numbered
     name = f"files-{tables.part_name(number, parts)}".removesuffix(".parquet")
     return write_files(output, name, table, min_tokens, token_counter(tokenizer))
 
 
-def _publish(counts: list[Counts], output: str, told: dict[str, Any], max_failed_share: float, threshold: float | None) -> None:
-    publish(output, counts, told, threshold, max_failed_share)
+def _write_report(totals: Totals, output: str, told: Told, files: Iterable[Part], repositories: Iterable[Part]) -> dict[str, Any]:
+    return report.write(Totals(*totals).tally, output, told, [*files, *repositories])
 
 
-def check(options: Options) -> tuple[list[FileInfo], list[FileInfo]]:
-    """The tables of repositories and of single files. Raises UsageError, which names the flag."""
-    if not options.output:
-        raise opt.UsageError(PROG, "argument --output: none given; expected the folder to write to")
-    if not options.input and not options.files:
-        raise opt.UsageError(PROG, "argument --input: none given, and no --files; expected Parquet files, globs or folders of them")
-    try:
-        token_counter(options.tokenizer)
-    except ValueError as error:
-        raise opt.UsageError(PROG, f"argument --tokenizer: {error}") from None
+def _told_options(options: Options) -> dict[str, str]:
+    return {name: value for name, value in stages.told_options(options).items() if name != "files"}
+
+
+def _tables(options: Options) -> tuple[list[FileInfo], list[FileInfo]]:
     repositories = tables.find_tables(PROG, options.input, ("repo", "path", "content")) if options.input else []
     return repositories, tables.find_tables(PROG, options.files, ("content",), "--files") if options.files else []
 
 
+def check(options: Options) -> None:
+    """Raise UsageError where the options cannot be run."""
+    if not options.input and not options.files:
+        raise opt.UsageError(PROG, "argument --input: none given, and no --files; expected Parquet files, globs or folders of them")
+    with stages.told_as(LONG_CONTEXT, "--tokenizer"):
+        token_counter(options.tokenizer)
+    _tables(options)
+
+
+PROGRAM = Program(LONG_CONTEXT, Options, check, build, {})
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run the job. Returns the exit status."""
-    options, beam_arguments = opt.parse(Options, sys.argv[1:] if argv is None else argv, PROG)
-    repositories, singles = check(options)
-    with launch.alone(PROG, options.output):
-        launch.clear(options.output, "manifest.json", "corpora/long_context/*.parquet", "rejected/*.parquet", "failed/*.parquet")
-        launch.clear(options.output, "long_context.json", "report.txt")
-        status = launch.run(PROG, lambda pipeline: build(pipeline, options, repositories, singles), options, beam_arguments)
-    if not status and not launch.only_stages(beam_arguments):
-        print(f"report: {storage.join(options.output, 'report.txt')}")
-    return status
+    return stages.main(PROGRAM, argv)
 
 
 if __name__ == "__main__":

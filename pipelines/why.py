@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from beam_seed import storage
 from beam_seed.curation.job import GITHUB
 from beam_seed.curation.publish import job_of
+from beam_seed.long_context.job import LONG_CONTEXT
+from beam_seed.long_context.why import explain as explain_long
 from beam_seed.options import UsageError
 from beam_seed.report.story import render_story
 from beam_seed.report.why import NotFoundError, explain, parquet_reader
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "://" in name and job.name == WEB.name:
         name = _canonical(name)
     try:
-        stories = explain(read, name, job)
+        stories = explain_long(read, name) if job.name == LONG_CONTEXT.name else explain(read, name, job)
     except NotFoundError as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1

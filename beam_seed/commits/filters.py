@@ -18,7 +18,7 @@ too-large              patches beyond what is read, or changes of too many chara
 binary-only            only files that are no UTF-8 text
 submodule-only         only submodules moved to another commit
 vendored-only          only files in folders that hold somebody else's code
-generated-only         only lock files and other files that tools write (and any of the three above)
+generated-only         only lock files and other files that tools write or build (and any of the three above)
 too-many-tokens        target or message are longer than their part of a sample       tokens       ``Budget``
 ====================== ============================================================== ============ ====================
 
@@ -80,7 +80,7 @@ def _of_history(record: CommitRecord, rules: Rules) -> Violation | None:
 
 
 _REFERENCE = re.compile(
-    r"https?://\S+|\b[\w.-]*/?[\w.-]*#\d+\b|\b[A-Z][A-Z0-9]+-\d+\b|\b[0-9a-f]{7,40}\b|\d+"
+    r"https?://\S+|\b[\w.-]*/?[\w.-]*#\d+\b|(?-i:\b[A-Z][A-Z0-9]+-\d+\b)|\b[0-9a-f]{7,40}\b|\d+"
     r"|\b(?:fix(?:e[sd])?|clos(?:e[sd]?|ing)|resolve[sd]?|see|refs?|references?|issues?|bugs?|gh|pr|pull request|ticket|for|and)\b",
     re.IGNORECASE,
 )

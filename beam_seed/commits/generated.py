@@ -52,14 +52,27 @@ GENERATED_SUFFIXES: dict[str, str] = {
 }
 """End of a lower-case file name -> what writes such files."""
 
+BUILT_FILES: dict[str, str] = {
+    "bootstrap.js": "Bootstrap",
+    "bootstrap.bundle.js": "Bootstrap",
+    "bootstrap.css": "Bootstrap",
+    "bootstrap-responsive.css": "Bootstrap",
+    "bootstrap-theme.css": "Bootstrap",
+    "jquery-ui.js": "jQuery UI",
+    "jquery-ui.css": "jQuery UI",
+    "font-awesome.css": "Font Awesome",
+}
+"""Lower-case file name -> the library whose build writes it; others copy it beside their own files. The library's own repository has it
+built only, too: no underscore.js or jquery.js, which are sources there, where no name tells them from a copy."""
+
 _SUFFIXES = tuple(GENERATED_SUFFIXES)
 
 
 def is_generated(path: str) -> bool:
-    """Whether the file is a lock file or otherwise written by a tool, as its name says.
+    """Whether the file is a lock file, the built file of a library or otherwise written by a tool, as its name says.
 
     >>> is_generated("web/yarn.lock"), is_generated("web/lock.py")
     (True, False)
     """
     name = path.rpartition("/")[2].lower()
-    return name in LOCK_FILES or name.endswith(_SUFFIXES)
+    return name in LOCK_FILES or name in BUILT_FILES or name.endswith(_SUFFIXES)

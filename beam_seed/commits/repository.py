@@ -46,9 +46,9 @@ class History(NamedTuple):
 def list_histories(pattern: str) -> list[Unit]:
     """The units of one ``--input`` as ``units.list_units`` has them, with bundles as units of kind 'bundle'.
 
-    Raises FileNotFoundError where ``pattern`` matches nothing.
+    Raises FileNotFoundError where ``pattern`` matches nothing, or nothing of what it matches can hold a history.
     """
-    listed = []
+    listed: list[Unit] = []
     for unit in list_units(pattern):
         if unit.kind != "files":
             listed.append(unit)
@@ -57,6 +57,8 @@ def list_histories(pattern: str) -> list[Unit]:
         listed += [_bundle_unit(storage.join(unit.path, name), unit) for name in bundles]
         others = tuple(name for name in unit.members if name not in bundles)
         listed += [unit._replace(members=others)] if others else []
+    if not any(is_in_place(unit) or is_copied(unit) for unit in listed):
+        raise FileNotFoundError(f"no history at {pattern!r}: {_no_history(max(listed))}")
     return sorted(listed)
 
 
@@ -98,7 +100,15 @@ def _open(unit: Unit, folder: str, limits: Limits) -> History:
         # Remote, a folder with a .git is listed as a tree.
         _copy_remote(unit.path if unit.kind == "git" else storage.join(unit.path, ".git"), folder, limits)
         return _copied(folder)
-    raise ValueError(f"{unit.kind} has no history; expected a git repository, a bundle ({BUNDLE_SUFFIX}) or an archive of one")
+    raise ValueError(_no_history(unit))
+
+
+def _no_history(unit: Unit) -> str:
+    expected = f"expected a git repository, a bundle ({BUNDLE_SUFFIX}) or an archive of one"
+    if unit.kind == "tree":
+        deeper = display(os.path.join(os.path.dirname(unit.path), "*", "*"))
+        expected += f"; where repositories lie a level deeper (host/owner/repo), give a glob: --input='{deeper}'"
+    return f"{unit.kind} {display(unit.path)!r} has no history; {expected}"
 
 
 def _in_place(path: str, folder: str) -> History:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -188,9 +189,16 @@ def write_table(path: str, table: pa.Table) -> None:
         pq.write_table(table, out, **_COMPRESSION)
 
 
+@contextlib.contextmanager
+def table_writer(path: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """The writer of one Parquet file, which appears under ``path`` when the block ends without an exception."""
+    with storage.open_write(path) as out, pq.ParquetWriter(out, schema, **_COMPRESSION) as writer:
+        yield writer
+
+
 def write_batches(path: str, schema: pa.Schema, batches: Iterable[pa.Table]) -> None:
     """Write one Parquet file, one row group for each table."""
-    with storage.open_write(path) as out, pq.ParquetWriter(out, schema, **_COMPRESSION) as writer:
+    with table_writer(path, schema) as writer:
         for batch in batches:
             writer.write_table(batch, row_group_size=max(len(batch), 1))
 

@@ -19,6 +19,26 @@ _TALLIES_PER_TASK = 256
 
 
 @dataclass
+class SumTallies(beam.PTransform):
+    """PCollections whose items are made once their tallies are written, to the :class:`Totals` of all tallies of a run."""
+
+    root: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, parts: tuple[Any, ...]) -> Any:
+        return (
+            parts[0].pipeline
+            | "Start" >> beam.Create([self.root], reshuffle=False)
+            | "Find tallies" >> beam.FlatMap(_find_tallies, *map(AsIter, parts))
+            | "Spread tallies" >> beam.Reshuffle()
+            | "Read tallies" >> beam.Map(merge_totals)
+            | "Sum tallies" >> beam.CombineGlobally(sum_totals)
+        )
+
+
+@dataclass
 class SummariseRun(beam.PTransform):
     """(buckets read, shards, parts of the corpora) to the manifest of the run, once everything is written.
 
@@ -31,20 +51,14 @@ class SummariseRun(beam.PTransform):
     def expand(self, inputs: tuple[Any, Any, Any]) -> Any:
         buckets, shards, parts = inputs
         start = shards.pipeline | "Start" >> beam.Create([self.run.root], reshuffle=False)
-        totals = (
-            start
-            | "Find tallies" >> beam.FlatMap(_find_tallies, AsIter(parts))
-            | "Spread tallies" >> beam.Reshuffle()
-            | "Read tallies" >> beam.Map(merge_totals)
-            | "Sum tallies" >> beam.CombineGlobally(sum_totals)
-        )
+        totals = (parts,) | "Totals" >> SumTallies(self.run.root)
         pictures = shards | "Spread" >> beam.Reshuffle() | "Illustrate" >> beam.Map(_illustrate, self.run, AsSingleton(totals))
         finished = {stage: AsSingleton(self.finished[stage]) for stage in self.run.stages}
         return start | "Write summary" >> beam.Map(_write, self.run, AsSingleton(totals), AsIter(pictures), AsIter(buckets), **finished)
 
 
-def _find_tallies(root: str, parts: Any) -> Iterator[list[str]]:
-    _ = list(parts)  # what is waited for: every tally is written before the last part of a corpus
+def _find_tallies(root: str, *parts: Any) -> Iterator[list[str]]:
+    _ = [list(each) for each in parts]  # what is waited for: every tally is written before the last part of a corpus
     paths = [info.path for info in storage.match(storage.join(storage.escape(root), "_work", "tally", "*.json"))]
     for start in range(0, len(paths), _TALLIES_PER_TASK):
         yield paths[start : start + _TALLIES_PER_TASK]

@@ -96,6 +96,7 @@ class Assembled(NamedTuple):
     """The sequences of one repository, and what is to be told of it."""
 
     sequences: list[LongSequence]
+    files: list[list[CodeFile]]  # of each sequence, in order
     facts: dict[str, Any]  # see _facts
 
 
@@ -115,11 +116,12 @@ def assemble(
     head = counter.count(repository_head(repo))
     tokens = np.array([count_tokens(file, counter) for file in files], np.int64)
     parts = cut(graph, tokens, ordered.positions, max(1, assembly.budget - head))
+    placed = [[files[number] for number in part] for part in parts]
     sequences = [
-        make_sequence("repository", repo, [files[number] for number in part], head + int(tokens[part].sum()), place, len(parts))
+        make_sequence("repository", repo, placed[place], head + int(tokens[part].sum()), place, len(parts))
         for place, part in enumerate(parts)
     ]
-    return Assembled(sequences, _facts(repo, graph, ordered, parts, sequences, assembly.budget))
+    return Assembled(sequences, placed, _facts(repo, graph, ordered, parts, sequences, assembly.budget))
 
 
 def count_tokens(file: CodeFile, counter: TokenCounter) -> int:
@@ -166,10 +168,13 @@ def _facts(
         "tokens": sum(sequence.tokens for sequence in sequences),
         "sequences": len(sequences),
         "over_budget": sum(sequence.tokens > budget for sequence in sequences),
+        "over_budget_files": sum(sequence.files for sequence in sequences if sequence.tokens > budget),
         "edges": int((graph.edges[:, 0] < graph.files).sum()),
         "edges_cut": edges_cut(graph, parts),
         "edges_against_order": ordered.broken,
         "edges_misplaced": ordered.misplaced,
         "cyclic_files": ordered.cyclic_files,
+        "cycles": ordered.cycles,
+        "largest_cycle": ordered.largest_cycle,
         "languages": {language: counts._asdict() for language, counts in graph.counts.items()},
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from beam_seed.commits.tokens import TokenCounter
+from beam_seed.long_context.assemble import CodeFile
+from beam_seed.long_context.job import ASSEMBLY, CHOICE, LENGTH
 from beam_seed.long_context.tables import Repository
 from beam_seed.records import Failed, Rejected, document_id
-
-STAGE = "long_context"
 
 UNSCORED = ("fail", "keep", "drop")
 
@@ -38,7 +40,7 @@ class Choice:
 
 
 def judge(repository: Repository, choice: Choice, threshold: float | None) -> Rejected | None:
-    """Why a repository is not taken; None where it is. ``threshold``: the quality below which the lowest share lies.
+    """Why a repository is not taken, path ''; None where it is. ``threshold``: the quality below which the lowest share lies.
 
     Raises UnscoredError.
     """
@@ -59,11 +61,34 @@ def judge(repository: Repository, choice: Choice, threshold: float | None) -> Re
 
 def failure(repo: str, source: str, size: int, error: Exception) -> Failed:
     """The record of a repository, or a piece of one, that could not be assembled. size: bytes."""
-    told = " ".join(f"{type(error).__name__}: {error}".split())[:1000]
-    return Failed(document_id(source, repo, ""), source, repo, "", size, "", STAGE, told)
+    return Failed(document_id(source, repo, ""), source, repo, "", size, "", ASSEMBLY, told_error(error))
+
+
+def told_error(error: Exception) -> str:
+    """An error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:1000]
+
+
+def of_file(rejected: Rejected, file: CodeFile) -> Rejected:
+    """The record of a file of a repository that is not taken."""
+    size = len(file.content.encode())
+    return rejected._replace(id=file.id, source=file.source, path=file.path, size=size, language=file.language)
+
+
+def too_short(file: CodeFile, least: int, counter: TokenCounter) -> Rejected | None:
+    """Why a single file is not long; None where it has ``least`` tokens.
+
+    A token is a byte at least: of a file that has fewer bytes no tokens are counted, and the bytes are what is measured.
+    """
+    size = len(file.content.encode())
+    unit, measured = ("tokens", counter.count(file.content)) if size >= least else ("bytes, of which a token has one or more", size)
+    if measured >= least:
+        return None
+    evidence = json.dumps({"measured in": unit})
+    return Rejected(*file[:4], size, file.language, LENGTH, "too-short", float(measured), float(least), evidence)
 
 
 def _rejected(repository: Repository, rule: str, measured: float | None = None, limit: float | None = None) -> Rejected:
     identity = document_id(repository.source, repository.repo, "")
-    evidence = f'{{"files": {repository.files}}}'
-    return Rejected(identity, repository.source, repository.repo, "", repository.size, "", STAGE, rule, measured, limit, evidence)
+    evidence = json.dumps({"files of the repository": repository.files})
+    return Rejected(identity, repository.source, repository.repo, "", repository.size, "", CHOICE, rule, measured, limit, evidence)

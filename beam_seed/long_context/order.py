@@ -28,6 +28,8 @@ class Ordered(NamedTuple):
 
     positions: Numbers  # of the files, from 0
     cyclic_files: int  # files in cycles, or reached by one through a group
+    cycles: int  # strongly connected components of such files
+    largest_cycle: int  # files of the largest
     broken: int  # edges against the order
     misplaced: int  # of them, those that are part of no cycle: 0 in topological order
 
@@ -58,10 +60,13 @@ def order_files(graph: Graph, order: str, paths: Sequence[str], languages: Seque
     positions = np.empty(graph.files, np.int64)
     positions[chosen] = np.arange(graph.files)
     sizes = np.bincount(components, minlength=1)
+    files = np.bincount(components[: graph.files], minlength=len(sizes))
+    in_cycles = files[(sizes > 1) & (files > 0)]
     broken = against(graph, positions)
     ends = components[graph.edges[graph.edges[:, 0] < graph.files]]
     misplaced = broken & (ends[:, 0] != ends[:, 1])
-    return Ordered(positions, int((sizes[components[: graph.files]] > 1).sum()), int(broken.sum()), int(misplaced.sum()))
+    cycles = (int(in_cycles.sum()), len(in_cycles), int(in_cycles.max(initial=0)))
+    return Ordered(positions, *cycles, int(broken.sum()), int(misplaced.sum()))
 
 
 def strong_components(graph: Graph) -> Numbers:

@@ -1,4 +1,4 @@
-"""Rows of corpora for long documents: where the files of a repository lie, and which files are long by themselves."""
+"""Rows of corpora for long documents: where the files of a repository lie, and what they hold."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from beam_seed import storage
-from beam_seed.commits.tokens import TokenCounter
 from beam_seed.labels.tables import column_names, identity, language_of, read_rows
-from beam_seed.long_context.assemble import CodeFile, LongSequence, count_tokens, make_sequence
-from beam_seed.long_context.format import repository_head
+from beam_seed.long_context.assemble import CodeFile
 from beam_seed.packing import split_by
+from beam_seed.records import Rejected
 
 # What one worker holds of a repository at a time. Larger ones (the Linux kernel has 1.3 GB) are assembled in pieces of this size, in the
 # order of their rows, which is by path in our corpora; no sequence crosses from one piece to the next.
@@ -48,6 +47,14 @@ class Repository(NamedTuple):
     places: list[tuple[str, bytes]]  # (table, rows)
 
 
+class Turned(NamedTuple):
+    """A repository that is not taken, as far as it lies in one table."""
+
+    repository: Repository
+    rejected: Rejected
+    number: int  # of the table among those that hold the repository
+
+
 def survey(table: str) -> Iterator[tuple[str, Place]]:
     """(repository, where its rows are) for each repository of a table; text is not read."""
     columns = [name for name in _LIGHT if name in column_names(table)]
@@ -70,10 +77,20 @@ def survey(table: str) -> Iterator[tuple[str, Place]]:
         yield repositories[number], Place(table, packed, len(rows), size, len(told), math.fsum(told), sources[rows[0]])
 
 
+def row_count(table: str) -> int:
+    """Rows of a table, by its footer."""
+    rows: int = _footer(table).num_rows
+    return rows
+
+
+def _footer(table: str) -> pq.FileMetaData:
+    with storage.open_read(table) as file:
+        return pq.ParquetFile(file).metadata
+
+
 def _mean_size(table: str) -> int:
     """Bytes of text of a row, by the table's footer."""
-    with storage.open_read(table) as file:
-        metadata = pq.ParquetFile(file).metadata
+    metadata = _footer(table)
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     columns = (group.column(number) for group in groups for number in range(group.num_columns))
     size: int = sum(column.total_uncompressed_size for column in columns if column.path_in_schema == "content")
@@ -118,16 +135,3 @@ def read_files(table: str, rows: Sequence[int] | None = None) -> Iterator[CodeFi
         given: dict[str, Any] = {name: values.get(column) or "" for name, column in told.items() if name != "quality"}
         own = {"id": identity(given), "language": language_of(given), "quality": _score(values.get("quality"))}
         yield CodeFile(**(given | own))
-
-
-def long_files(table: str, least: int, counter: TokenCounter, counts: dict[str, int]) -> Iterator[LongSequence]:
-    """The rows of a table that have at least ``least`` tokens, each as a sequence; ``counts`` are added up meanwhile."""
-    for file in read_files(table):
-        counts["files_read"] = counts.get("files_read", 0) + 1
-        if len(file.content.encode()) < least:  # a token is a byte at least
-            continue
-        tokens = counter.count(file.content)
-        if tokens >= least:
-            counts["files_long"] = counts.get("files_long", 0) + 1
-            head = counter.count(repository_head(file.repo))
-            yield make_sequence("file", file.repo, [file], head + count_tokens(file, counter))

@@ -14,10 +14,10 @@ from apache_beam.pvalue import AsSingleton
 from beam_seed.commits.tokens import token_counter
 from beam_seed.long_context.assemble import Assembly, CodeFile, LongSequence, assemble
 from beam_seed.long_context.choose import Choice, failure, judge
-from beam_seed.long_context.tables import Place, Repository, gather, survey
+from beam_seed.long_context.tables import Place, Repository, Turned, gather, survey
 from beam_seed.quality.threshold import ScoreHistogram
 from beam_seed.quality.transforms import CountScores
-from beam_seed.records import Document, Failed, Rejected
+from beam_seed.records import Document, Failed
 from beam_seed.syntax.isolation import ParserProcess
 
 for _record in (Place, LongSequence):
@@ -84,17 +84,17 @@ def code_file(document: Document) -> CodeFile:
 class Chosen(NamedTuple):
     """The outputs of :class:`ChooseRepositories`."""
 
-    buckets: Any  # PCollection[tuple[int, Iterable[Repository]]], for as many workers as there are buckets
+    buckets: Any  # PCollection[tuple[int, {'kept': Iterable[Repository], 'rejected': Iterable[Turned]}]], each for one worker
     buckets_in_all: Any  # PCollection[int], one element
-    rejected: Any  # PCollection[Rejected], path ''
     threshold: Any  # PCollection[float | None], one element
 
 
 @dataclass
 class ChooseRepositories(beam.PTransform):
-    """Paths of Parquet tables to the repositories in them whose files' mean quality reaches the limits, spread over buckets.
+    """Paths of Parquet tables to the repositories in them, judged by their files' mean quality and spread over buckets.
 
-    A bucket has about ``bucket_bytes`` of text. Rows of one repository come together whichever tables hold them.
+    A bucket has about ``bucket_bytes`` of text that is kept. Rows of one repository that is kept come together whichever tables hold them;
+    those of one that is not are apart, table by table: nothing is made of them.
     """
 
     choice: Choice = field(default_factory=Choice)
@@ -120,8 +120,11 @@ class ChooseRepositories(beam.PTransform):
         judged = repositories | "Choose" >> beam.FlatMap(_choose, self.choice, AsSingleton(threshold)).with_outputs("rejected", main="kept")
         sizes = judged.kept | "Sizes" >> beam.Map(lambda repository: repository.size) | "Add up" >> beam.CombineGlobally(sum)
         count = sizes | "Count buckets" >> beam.Map(lambda size: max(1, -(-size // self.bucket_bytes)))
-        buckets = judged.kept | "Key" >> beam.Map(_keyed, AsSingleton(count)) | "Fill buckets" >> beam.GroupByKey()
-        return Chosen(buckets, count, judged.rejected, threshold)
+        keyed = {
+            "kept": judged.kept | "Key" >> beam.Map(_keyed, AsSingleton(count)),
+            "rejected": judged.rejected | "Key rejected" >> beam.Map(_keyed_apart, AsSingleton(count)),
+        }
+        return Chosen(keyed | "Fill buckets" >> beam.CoGroupByKey(), count, threshold)
 
 
 def _scores(repository: Repository, choice: Choice) -> list[tuple[str, int, float | None]]:
@@ -134,9 +137,21 @@ def _threshold(histogram: bytes, drop_lowest: float) -> float | None:
 
 def _choose(repository: Repository, choice: Choice, threshold: float | None) -> Iterator[Any]:
     rejected = judge(repository, choice, threshold)
-    yield repository if rejected is None else beam.pvalue.TaggedOutput("rejected", Rejected(*rejected))
+    if rejected is None:
+        yield repository
+        return
+    for number, place in enumerate(repository.places):
+        yield beam.pvalue.TaggedOutput("rejected", Turned(repository._replace(places=[place]), rejected, number))
 
 
-def _keyed(repository: Repository, buckets: int) -> tuple[int, Repository]:
-    digest = hashlib.blake2b(repository.repo.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % buckets, repository
+def _keyed(repository: Repository, buckets: int) -> tuple[int, Any]:
+    return _bucket(repository.repo, buckets), repository
+
+
+def _keyed_apart(turned: Turned, buckets: int) -> tuple[int, Any]:
+    return _bucket("\0".join((turned.repository.repo, turned.repository.places[0][0])), buckets), turned
+
+
+def _bucket(name: str, buckets: int) -> int:
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % buckets

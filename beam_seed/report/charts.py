@@ -93,6 +93,8 @@ def _stacked(series: Sequence[Sequence[int]], titles: Sequence[str], labels: lis
 def _bin_name(kind: str, number: int, bins: int) -> str:
     if kind == "unit":
         return f"{number / bins:.2f} to {(number + 1) / bins:.2f}"
+    if kind == "count":
+        return f"{(1 << (number - 1)) + 1:,} to {1 << number:,}" if number > 1 else ("0 or 1", "2")[number]
     return f"{size_name(1 << (number - 1))} to {size_name(1 << number)}" if number else "0 B"
 
 
@@ -100,5 +102,6 @@ def _labels(kind: str, numbers: range) -> list[tuple[float, str]]:
     if kind == "unit":
         return [(100 * step / _UNIT_LABELS, f"{step / _UNIT_LABELS:g}") for step in range(_UNIT_LABELS + 1)]
     # Bin b begins at 2**(b-1): labels stand at the left edges of 1 B, 16 B, 256 B, 4 KiB, ...
+    name = "{:,}".format if kind == "count" else size_name
     marked = [number for number in numbers if number and (number - 1) % _OCTAVES_PER_LABEL == 0]
-    return [(100 * (number - numbers.start) / len(numbers), size_name(1 << (number - 1))) for number in marked]
+    return [(100 * (number - numbers.start) / len(numbers), name(1 << (number - 1))) for number in marked]

@@ -27,7 +27,7 @@ class Job:
 
     name: str  # as in `beam-seed NAME`
     variants: tuple[str, ...]  # its corpora, at corpora/VARIANT; what is shown of one variant only is shown of the first
-    funnel: tuple[str, ...]  # the stages that may drop documents, in order; the first is 'read'
+    funnel: tuple[str, ...]  # the stages that may drop documents, in order; the first is 'read' where reading may
     corpus: pa.Schema  # columns of each corpus
     categorical: tuple[str, ...] = ()  # its string columns whose values the statistics list
     document: str = "file"  # what one is called; its plural ends in s

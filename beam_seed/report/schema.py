@@ -41,7 +41,7 @@ class Throughput(NamedTuple):
 class Histogram(TypedDict):
     """Documents by bin, kept and dropped; ``first`` is the number of the first bin."""
 
-    kind: str  # 'log2' (bin b holds [2**(b-1), 2**b) bytes) or 'unit' (equal bins of [0, 1], 50 in the standard sections)
+    kind: str  # 'log2' (bin b holds [2**(b-1), 2**b) bytes), 'count' ((2**(b-1), 2**b]), 'unit' (equal bins of [0, 1], mostly 50)
     first: int
     kept: list[int]
     dropped: list[int]
@@ -53,6 +53,7 @@ class Plot(NamedTuple):
     caption: str
     data: Histogram
     limit: float | None = None  # a line at this place of [0, 1]
+    noun: str = ""  # what is counted, where it is not the job's documents
 
 
 class Section(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 from beam_seed.report.job import Job
 from beam_seed.report.text import byte_count, measure, one_line, place, words
-from beam_seed.report.why import SHOWN, Fate, Story
+from beam_seed.report.why import SHOWN, Fate, Row, Story
 
 
 def render_story(story: Story) -> str:
@@ -38,12 +38,18 @@ def _origin(story: Story) -> Iterator[str]:
 def _verdict(fate: Fate) -> str:
     row = fate.row
     if fate.outcome == "kept":
-        return f"kept, in corpora/{row['variant']}/{row['shard']}" if row.get("shard") else "kept"
+        within = _within(row) if row.get("sequence") else ""
+        return f"kept, {within}in corpora/{row['variant']}/{row['shard']}" if row.get("shard") else "kept"
     if fate.outcome == "rejected":
         return f"dropped by {words(row['stage'])}: {row['rule']}"
     if fate.outcome == "failed":
         return f"failed in {words(row['stage'])}: {row['error']}"
     return "in none of corpora/, rejected/ and failed/: the run is unfinished"
+
+
+def _within(row: Row) -> str:
+    part = f", part {row['part'] + 1:,} of {row['parts']:,} of the repository" if row["parts"] > 1 else ""
+    return f"file {row['position'] + 1:,} of {row['files']:,} of sequence {row['sequence']}{part}, "
 
 
 def _because(fate: Fate, job: Job) -> Iterator[str]:

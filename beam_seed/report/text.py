@@ -29,8 +29,9 @@ def one_line(value: str) -> str:
 
 
 def counted(value: int, noun: str) -> str:
-    """'1 file', '2,000 files'."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+    """'1 file', '2,000 files', '2 repositories'."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{value:,} {noun if value == 1 else plural}"
 
 
 def byte_count(value: float) -> str:
@@ -65,10 +66,10 @@ def seconds(value: float) -> str:
 
 
 def measure(value: float | None) -> str:
-    """A measured value or limit with at most four significant digits; whole numbers in full; '–' where there is none."""
+    """A measured value or limit, below 1,000 with at most four significant digits, above it whole; '–' where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.4g}"
 
 
 def words(value: str) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -97,23 +98,29 @@ def explain(read_table: ReadTable, name: str, job: Job) -> list[Story]:
     of a commit's id the beginning will do where no other one begins so. Raises NotFoundError where no such document was read, or where the
     name stands for several.
     """
-    stories = _stories(read_table, _splits(name), job)
+    stories = find(read_table, name, job, partial(_stories, read_table, job))
+    return sorted(stories, key=lambda story: (story.who["source"], story.who["id"]))
+
+
+def find(read_table: ReadTable, name: str, job: Job, tell: Callable[[Collection[tuple[str, str]]], list[Story]]) -> list[Story]:
+    """The stories of all documents called ``name``, see :func:`explain`; ``tell`` gives those of any number of (repository, path)."""
+    stories = tell(_splits(name))
     if not stories:
         repos = _names(read_table, "repo", pc.field("path") == name)
         if len(repos) > 1:
             raise NotFoundError(one_line(_ambiguous(name, repos, job)))
-        stories = _stories(read_table, [(repo, name) for repo in repos], job)
+        stories = tell([(repo, name) for repo in repos])
     if not stories and job.abbreviated:
         found = _begun(read_table, name)
         if len(found) > 1:
             raise NotFoundError(one_line(_begun_by_several(name, found, job)))
-        stories = _stories(read_table, found, job)
+        stories = tell(found)
     if not stories:
         raise NotFoundError(one_line(_not_found(read_table, name, job)))
-    return sorted(stories, key=lambda story: (story.who["source"], story.who["id"]))
+    return stories
 
 
-def _stories(read_table: ReadTable, names: Collection[tuple[str, str]], job: Job) -> list[Story]:
+def _stories(read_table: ReadTable, job: Job, names: Collection[tuple[str, str]]) -> list[Story]:
     """Of each document that has one of ``names``, (repository, path)."""
     if not names:
         return []

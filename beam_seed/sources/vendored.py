@@ -31,6 +31,7 @@ VENDORED_FOLDERS: dict[str, str] = {
     "vendor": "vendored packages (Go, Composer, Bundler, Cargo)",
     "_vendor": "vendored packages (pip, setuptools)",
     "vendored": "vendored packages",
+    "vendored_packages": "vendored packages",
     "godeps": "Go packages (godep)",
     # Apple
     "pods": "CocoaPods packages",

@@ -16,14 +16,23 @@ from airflow.providers.google.cloud.operators.vertex_ai.custom_job import Create
 from airflow.sdk import DAG, Asset, Param
 
 SHARDS = Asset("beam_seed_shards")
+# Of several days that came since the last run, the newest.
 FOLDER = "{{ (triggering_asset_events.values() | first | last).extra['shards'] if triggering_asset_events else params.shards }}"
 
 
-def on_vertex_ai(task_id: str, shards: str) -> CreateCustomContainerTrainingJobOperator:
+class TrainOnVertexAI(CreateCustomContainerTrainingJobOperator):
+    """The provider's operator, but for what it takes as it stands and this DAG has as parameters."""
+
+    template_fields = (*CreateCustomContainerTrainingJobOperator.template_fields, "project_id", "container_uri", "staging_bucket")
+
+
+def on_vertex_ai(task_id: str, shards: str) -> TrainOnVertexAI:
     """One machine of eight accelerators; several machines are ``replica_count`` and torchrun's rendezvous."""
-    output = "--output=/gcs/{{ params.bucket }}/training"  # the bucket as the service mounts it; a run that was cut short goes on there
-    command = ["torchrun", "--standalone", "--nproc-per-node=8", "-m", "beam_seed.trainer.pretrain", f"--shards={shards}", output]
-    return CreateCustomContainerTrainingJobOperator(
+    # In the bucket as the service mounts it, a folder for each folder of shards: a run that was cut short goes on there, and no other does.
+    folder = "{% set shards %}" + shards + "{% endset %}{{ shards.removeprefix('gs://') }}"
+    command = ["torchrun", "--standalone", "--nproc-per-node=8", "-m", "beam_seed.trainer.pretrain"]
+    command += [f"--shards={shards}", "--model={{ params.model }}", "--output=/gcs/{{ params.bucket }}/training/" + folder]
+    return TrainOnVertexAI(
         task_id=task_id,
         project_id="{{ params.project }}",
         region="{{ params.region }}",
@@ -54,6 +63,7 @@ with DAG(
     params={
         "shards": Param("", type="string", description="Folder of shards of a run that is started by hand."),
         "project": Param("my-project", type="string", minLength=6),
+        "model": Param("seed-coder-8b", type="string", minLength=1, description="Preset, or YAML or JSON file in the image, of the model."),
         "region": Param("us-central1", type="string", pattern="^[a-z]+-[a-z]+[0-9]+$"),
         "image": Param("us-central1-docker.pkg.dev/my-project/beam-seed/training:latest", type="string", minLength=1),
         "bucket": Param("my-bucket", type="string", pattern="^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$"),

@@ -48,6 +48,7 @@ def rule_of(rules: Rules | None = None, **fields: object) -> str:
         ("message-reference", {"message": "owner/name#1234567"}),
         ("message-reference", {"message": "See PROJ-1234 and 0123456789abcdef"}),
         ("", {"message": "Fixes #1234: crash at start"}),
+        ("", {"message": "globset-0.4.18"}),
         ("revert", {"message": 'Revert "Make the parser faster"'}),
         ("revert", {"message": "Undo that\n\nThis reverts commit 0123456789abcdef."}),
         ("", {"message": "Revert to the old parser, which was faster"}),
@@ -59,7 +60,7 @@ def rule_of(rules: Rules | None = None, **fields: object) -> str:
         ("", {"changes": (change(opaque="binary"), change("b"))}),
         ("submodule-only", {"changes": (change(mode="160000"),)}),
         ("vendored-only", {"changes": (change("vendor/x/a.go"), change("web/node_modules/y.js"))}),
-        ("generated-only", {"changes": (change("go.sum"), change("web/app.min.js"))}),
+        ("generated-only", {"changes": (change("go.sum"), change("web/app.min.js"), change("web/bootstrap.css"))}),
         ("generated-only", {"changes": (change("go.sum"), change("vendor/x/a.go"), change("x.png", opaque="binary"))}),
         ("", {"changes": (change("Cargo.lock", lines=("+" + "x" * (300 << 10) + "\n",)), change("src/main.rs"))}),
     ],
@@ -173,8 +174,12 @@ def test_people_are_taken_out_of_messages() -> None:
 
 
 def test_generated_names() -> None:
-    assert all(map(is_generated, ("yarn.lock", "a/Cargo.lock", "x/app.min.js", "api_pb2.py", "Form1.Designer.cs")))
-    assert not any(map(is_generated, ("lock.py", "locks/yarn.py", "admin.js", "pb2.py")))
+    assert all(
+        map(is_generated, ("yarn.lock", "a/Cargo.lock", "x/app.min.js", "api_pb2.py", "Form1.Designer.cs", "docs/public/Bootstrap.js"))
+    )
+    assert not any(
+        map(is_generated, ("lock.py", "locks/yarn.py", "admin.js", "pb2.py", "bootstrap.py", "src/my-bootstrap.js", "jquery.js"))
+    )
 
 
 @given(st.binary(min_size=1).filter(lambda data: b"\0" not in data))

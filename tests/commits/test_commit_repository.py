@@ -283,8 +283,22 @@ def test_what_is_no_history_is_told(odd_history, git, tmp_path: Path) -> None:
     }.items():
         with pytest.raises((ValueError, ObjectError), match=message):
             records_of(tmp_path / path)
-    units = list_histories(str(tmp_path / "tree"))
-    with pytest.raises(ValueError, match="files has no history; expected a git repository"), open_history(units[0], Limits()):
+    with pytest.raises(FileNotFoundError, match=r"no history at .*tree': files .* has no history; expected a git repository"):
+        list_histories(str(tmp_path / "tree"))
+
+
+def test_repositories_a_level_deeper_need_a_glob(odd_history, git, tmp_path: Path) -> None:
+    (tmp_path / "host" / "owner").mkdir(parents=True)
+    git(tmp_path, "clone", "-q", "--bare", str(odd_history.folder), "host/owner/odd.git")
+    told = rf"tree '.*/owner' has no history; .* give a glob: --input='{tmp_path}/host/\*/\*'"
+    with pytest.raises(FileNotFoundError, match=told):
+        list_histories(str(tmp_path / "host"))
+    for pattern in ("host/*/*", "host/*", "host/owner"):
+        assert [(unit.kind, unit.repo) for unit in list_histories(str(tmp_path / pattern))] == [("git", "odd")]
+    git(tmp_path, "clone", "-q", "--bare", str(odd_history.folder), "host/own.git")
+    own, owner = list_histories(str(tmp_path / "host"))
+    assert own.repo == "own"
+    with pytest.raises(ValueError, match=told), open_history(owner, Limits()):
         pass
 
 

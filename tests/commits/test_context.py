@@ -11,8 +11,11 @@ from beam_seed.commits import documents, listing, terms
 from beam_seed.commits.bm25 import K1, B
 from beam_seed.commits.context import FILES, ContextBuilder
 from beam_seed.commits.documents import MAX_BYTES, text_of
-from beam_seed.commits.records import EMPTY_TREE, LINK, SUBMODULE, ObjectError
+from beam_seed.commits.filters import untold
+from beam_seed.commits.generated import BUILT_FILES, GENERATED_SUFFIXES, LOCK_FILES
+from beam_seed.commits.records import EMPTY_TREE, LINK, SUBMODULE, FileChange, ObjectError
 from beam_seed.commits.terms import terms_of
+from beam_seed.sources.vendored import VENDORED_FOLDERS
 
 WORDS = ["parse", "Header", "fooBar", "snake_case", "x2", "naïve", "the", "print"]
 names = st.sampled_from(["a.py", "b.py", "README.md", "readme", "vendor", "lib", "go.sum", "parse"])
@@ -192,6 +195,20 @@ def test_what_is_not_searched(objects, path, file):
     tree = objects.snapshot({path: file, "other.py": b"word"})
     assert [found.path for found in builder.context(tree, "word").files] == ["other.py"]
     assert builder._index.documents == 1
+
+
+NEVER_TOLD = [
+    *(f"web/{name}" for name in (*LOCK_FILES, *BUILT_FILES)),
+    *(f"web/word{suffix}" for suffix in GENERATED_SUFFIXES),
+    *(f"web/{folder}/word.py" for folder in VENDORED_FOLDERS),
+]
+
+
+def test_what_no_target_tells_is_no_context(objects):
+    changes = [FileChange("M", path, path, "100644", "100644", "a" * 40, "b" * 40, 0, "", ()) for path in NEVER_TOLD]
+    assert {untold(change) for change in changes} == {"vendored", "generated"}
+    tree = objects.snapshot(dict.fromkeys(NEVER_TOLD, b"word") | {"web/word.py": b"word"})
+    assert [found.path for found in ContextBuilder(objects).context(tree, "word", len(NEVER_TOLD)).files] == ["web/word.py"]
 
 
 def test_text_in_other_encodings_is_searched():

@@ -54,7 +54,7 @@ def test_a_repository_that_cannot_be_assembled_fails_alone(monkeypatch):
     made = repositories() | AssembleRepositories()
     assert [paths(sequence)[0] for sequence in made.sequences] == ["two"]
     assert [(failed.repo, failed.path, failed.stage, failed.error) for failed in made.failed] == [
-        ("one", "", "long_context", "RuntimeError: no way")
+        ("one", "", "assembly", "RuntimeError: no way")
     ]
 
 

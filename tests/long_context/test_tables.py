@@ -3,12 +3,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import beam_seed.long_context.publish
-from beam_seed.commits.tokens import EstimatedTokens
-from beam_seed.long_context.assemble import Assembly
 from beam_seed.long_context.choose import Choice, UnscoredError, judge
-from beam_seed.long_context.publish import add_counts, publish, write_repositories
-from beam_seed.long_context.tables import Repository, gather, long_files, read_files, read_pieces, survey
+from beam_seed.long_context.publish import add_counts
+from beam_seed.long_context.tables import Repository, gather, read_pieces, survey
 from beam_seed.records import document_id
 
 
@@ -85,19 +82,6 @@ def test_the_choice():
         Choice(unscored="maybe")
 
 
-def test_long_files_and_pages(tmp_path):
-    path = str(tmp_path / "pages.parquet")
-    pages = {"id": ["1", "2", "3"], "host": ["a.org"] * 3, "url": ["https://a.org/x", "u", "v"], "content": ["<[file]>" * 9, "short", None]}
-    pq.write_table(pa.table(pages), path)
-    counts = {}
-    (row,) = long_files(path, 20, EstimatedTokens(), counts)
-    assert (row.id, row.kind, row.repo, row.path, row.files, row.ids) == ("1", "file", "a.org", "https://a.org/x", 1, '["1"]')
-    assert row.content == "<[repo]>a.org\n<[file]>https://a.org/x\n" + "<[\\file]>" * 9
-    assert row.tokens == 5 + 8 + 27
-    assert counts == {"files_read": 3, "files_long": 1}
-    assert next(read_files(path)).quality is None
-
-
 def test_counts_add_up_in_any_order():
     facts = [{"repo": str(n), "tokens": n % 7} for n in range(50)]
     whole = [{"a": n, "of": {"x": {"y": 1}}, "largest": [facts[n]]} for n in range(50)]
@@ -108,28 +92,3 @@ def test_counts_add_up_in_any_order():
         add_counts(back, each)
     assert forth == back
     assert (forth["a"], forth["of"], len(forth["largest"])) == (1225, {"x": {"y": 50}}, 20)
-
-
-def test_a_repository_that_cannot_be_assembled_is_told(tables, tmp_path, monkeypatch):
-    whole = beam_seed.long_context.publish.assemble
-
-    def broken(repo, *rest):
-        if repo == "a":
-            raise RuntimeError("no\nway")
-        return whole(repo, *rest)
-
-    monkeypatch.setattr(beam_seed.long_context.publish, "assemble", broken)
-    found = surveyed(tables)
-    counts = write_repositories(str(tmp_path), "part", [found["a"], found["b"]], Assembly(), EstimatedTokens())
-    assert [row["repo"] for row in pq.read_table(tmp_path / "corpora/long_context/part.parquet").to_pylist()] == ["b"]
-    (failed,) = pq.read_table(tmp_path / "failed/part.parquet").to_pylist()
-    assert (failed["repo"], failed["size"], failed["stage"], failed["error"]) == ("a", 20, "long_context", "RuntimeError: no way")
-    assert [counts[f"repository_files{name}"] for name in ("_read", "", "_failed")] == [4, 1, 3]
-    publish(str(tmp_path), [counts], {"options": {}}, None)
-    assert (tmp_path / "manifest.json").exists()
-
-
-def test_books_that_do_not_close_are_no_run(tmp_path):
-    with pytest.raises(RuntimeError, match="expected the sum to close"):
-        publish(str(tmp_path), [{"repository_files_read": 3, "repository_files": 2}], {"options": {}}, None)
-    assert not (tmp_path / "manifest.json").exists()

@@ -9,8 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from beam_seed import metrics
-from pipelines import github, launch
+from pipelines import github
 
 
 def _load(name: str, folder: Path = Path(__file__).parent, file: str = "") -> ModuleType:
@@ -27,6 +26,7 @@ def _load(name: str, folder: Path = Path(__file__).parent, file: str = "") -> Mo
 
 sample_input = _load("sample_input")
 oracle = _load("oracle")
+conftest_metrics = _load("conftest_metrics")
 toy_job = _load("toy_job")
 web_input = _load("web_input")
 made_corpus = _load("made_corpus", file="test_high_quality")
@@ -34,20 +34,6 @@ commit_history = _load("commit_history", Path(__file__).parents[1] / "commits", 
 tiny_scorer = _load("tiny_scorer", Path(__file__).parents[1] / "quality", "conftest")
 scripted = _load("scripted_labels", Path(__file__).parents[1] / "labels", "conftest")
 start_endpoint = scripted.start_endpoint
-
-
-COUNTED: list[dict[str, dict[str, int]]] = []
-_tell = launch.tell
-
-
-def _checked(prog: str, counters: dict[str, dict[str, int]], seconds: float) -> None:
-    """In every job that any test of this folder runs, in = kept + rejected + failed in every stage."""
-    COUNTED.append(counters)
-    assert not metrics.unbalanced(counters), metrics.unbalanced(counters)
-    _tell(prog, counters, seconds)
-
-
-launch.tell = _checked
 
 
 def inputs(root: Path) -> list[str]:

@@ -89,7 +89,7 @@ def only_rejected(*rows, **more):
 class TestReport:
     def test_an_empty_run(self):
         report = build_report(Tally(), facts(Total(), duration=0.0, inputs=[]))
-        assert set(report) == set(Report.__annotations__) - {"document", "group", "sections"}
+        assert set(report) == set(Report.__annotations__) - {"document", "group", "sections", "cost"}
         page = render(report)
         assert "Nothing was dropped" in page
         assert "all 7 hold" in page
@@ -220,6 +220,11 @@ class TestCharts:
         assert chart.paths[0] == "M0.00 100.00V75.00h30.00V100.00zM66.67 100.00V25.00h30.00V100.00z"
         assert "M66.67 25.00V0.00" in chart.paths[1]
 
+    def test_counts_that_are_no_bytes(self):
+        chart = histogram({"kind": "count", "first": 0, "kept": [1, 0, 3, 1], "dropped": [0] * 4})
+        assert [bar.title.split(":")[0] for bar in chart.bars] == ["0 or 1", "2", "3 to 4", "5 to 8"]
+        assert chart.labels == [(25.0, "1")]
+
     def test_an_empty_histogram(self):
         assert histogram({"kind": "log2", "first": 0, "kept": [], "dropped": []}).top == 0
         assert unit_histogram([[0] * 50], ["x"]).paths == [""]
@@ -246,7 +251,8 @@ class TestText:
         assert seconds(value) == text
 
     @pytest.mark.parametrize(
-        ("value", "text"), [(None, "–"), (float("nan"), "–"), (0.7, "0.7"), (0.87311, "0.8731"), (1.0, "1"), (123456.0, "123,456")]
+        ("value", "text"),
+        [(None, "–"), (float("nan"), "–"), (0.7, "0.7"), (0.87311, "0.8731"), (1.0, "1"), (123456.0, "123,456"), (12345.6, "12,346")],
     )
     def test_measure(self, value, text):
         assert measure(value) == text

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -26,13 +27,18 @@ class NameTakenError(Exception):
 
 
 class FakeDataflow:
-    """A service whose jobs are done at once. ``jobs``, ``launches``: the bodies it took; ``refused``: why it took others not."""
+    """A service whose jobs are done at once. ``jobs``, ``launches``: the bodies it took; ``refused``: why it took others not.
+
+    ``failing``: how many of the next jobs of a name fail. ``active``: how many of the next launches of a name find a job that still runs.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.launches: list[dict[str, Any]] = []
         self.refused: list[str] = []
-        self.active: set[str] = set()  # names of jobs that still run: no second one of that name is taken
+        self.taken: list[str] = []  # names of launches that were refused because a job of that name still ran
+        self.active: Counter[str] = Counter()
+        self.failing: Counter[str] = Counter()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -47,20 +53,26 @@ class FakeDataflow:
 
     def launch(self, body: str) -> dict[str, Any]:
         strict(dataflow.LaunchFlexTemplateRequest, body)
-        self.launches.append(json.loads(body))
-        if self.launches[-1]["launchParameter"]["jobName"] in self.active:
-            raise NameTakenError(self.launches.pop()["launchParameter"]["jobName"])
-        return {"job": self._add({"name": self.launches[-1]["launchParameter"]["jobName"], "type": "JOB_TYPE_BATCH"})}
+        launch = json.loads(body)
+        name = launch["launchParameter"]["jobName"]
+        if self.active[name]:
+            self.active[name] -= 1
+            self.taken.append(name)
+            raise NameTakenError(name)
+        self.launches.append(launch)
+        return {"job": self._add({"name": name, "type": "JOB_TYPE_BATCH"})}
 
     def _add(self, job: dict[str, Any]) -> dict[str, Any]:
         job_id = f"2026-01-01_00_00_00-{len(self.jobs)}"
-        self.jobs[job_id] = job
+        fails = self.failing[job.get("name", "")] > 0
+        self.failing[job.get("name", "")] -= fails
+        self.jobs[job_id] = job | {"currentState": "JOB_STATE_FAILED" if fails else "JOB_STATE_DONE"}
         return self.told(job_id)
 
     def told(self, job_id: str) -> dict[str, Any]:
         job = self.jobs[job_id]
-        kept = {name: job[name] for name in ("name", "type") if name in job}
-        return kept | {"id": job_id, "projectId": "project", "location": "region", "currentState": "JOB_STATE_DONE"}
+        kept = {name: job[name] for name in ("name", "type", "currentState") if name in job}
+        return kept | {"id": job_id, "projectId": "project", "location": "region"}
 
     def _handler(fake) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):

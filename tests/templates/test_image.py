@@ -12,6 +12,8 @@ from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
+import yaml
+from apache_beam.options.pipeline_options import FlinkRunnerOptions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -19,7 +21,7 @@ from beam_seed import storage
 from pipelines import templates
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = sorted((ROOT / "templates").glob("*.sh"))
+SCRIPTS = sorted((ROOT / "templates").rglob("*.sh"))
 
 
 def read(name: str) -> str:
@@ -124,6 +126,40 @@ def test_the_scripts_say_what_they_would_do():
     assert "--template-file-gcs-location=gs://bucket/templates/v1/score.json" in told
     assert "--subnetwork=regions/r/subnetworks/s --disable-public-ips" in told
     assert told.rstrip().endswith("--parameters=^~^input=gs://a,gs://b~output=gs://c")
+    job = "-m pipelines.cli score --input=gs://a,gs://b --output=gs://c --parallelism=4 --sdk_worker_parallelism=4"
+    given = ["score", "input=gs://a,gs://b", "output=gs://c"]
+    told = dry_run("flink/run.sh", *given, FLINK_MASTER="http://flink:8081", JOB_SERVER_JAR="x.jar")
+    flink = "--runner=FlinkRunner --flink_master=http://flink:8081 --flink_version=1.20"
+    flink += " --flink_submit_uber_jar --flink_job_server_jar=x.jar"
+    assert told.rstrip().endswith(f"{job} {flink} --environment_type=EXTERNAL --environment_config=localhost:50000")
+    told = dry_run("flink/run.sh", *given, JOB_ENDPOINT="localhost:8099", WORKERS="LOOPBACK")
+    assert told.rstrip().endswith(f"{job} --runner=PortableRunner --job_endpoint=localhost:8099 --environment_type=LOOPBACK")
+
+
+def test_one_flink_version_everywhere():
+    deployment = yaml.safe_load(read("templates/flink/deployment.yaml"))["spec"]
+    (flink,) = re.findall(r"FLINK_VERSION:-([0-9.]+)\}", read("templates/flink/run.sh"))
+    assert flink in FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
+    assert deployment["flinkVersion"] == f"v{flink.replace('.', '_')}"
+    assert deployment["image"].startswith(f"flink:{flink}-")
+    told = read("templates/flink/run.sh") + read("docs/engines.md") + read("templates/README.md")
+    jars = set(re.findall(r"beam-runners-flink-[0-9.]+-job-server-[0-9.]+\.jar", told))
+    assert jars == {f"beam-runners-flink-{flink}-job-server-{version('apache-beam')}.jar"}
+    assert f"Beam {version('apache-beam')} has job servers for Flink" in read("docs/engines.md")
+
+
+def test_the_pool_on_flink_is_our_image_with_a_process_for_each_slot():
+    deployment = yaml.safe_load(read("templates/flink/deployment.yaml"))
+    assert (deployment["apiVersion"], deployment["kind"]) == ("flink.apache.org/v1beta1", "FlinkDeployment")
+    main, pool = deployment["spec"]["taskManager"]["podTemplate"]["spec"]["containers"]
+    assert main["name"] == "flink-main-container"  # the name by which the operator knows its own
+    assert pool["args"] == ["--worker_pool"]
+    assert pool["ports"] == [{"containerPort": 50000}]
+    slots = deployment["spec"]["flinkConfiguration"]["taskmanager.numberOfTaskSlots"]
+    assert slots == pool["resources"]["requests"]["cpu"]
+    script = read("templates/flink/run.sh")
+    assert f"PROCESSES:-{slots}}}" in script
+    assert "localhost:50000" in script
 
 
 @pytest.mark.slow

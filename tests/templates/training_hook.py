@@ -5,5 +5,5 @@ from airflow.providers.standard.operators.bash import BashOperator
 
 def operator(task_id, shards):
     return BashOperator(
-        task_id=task_id, bash_command='echo "torchrun --shards=$SHARDS" > "$TRAINED"', env={"SHARDS": shards}, append_env=True
+        task_id=task_id, bash_command='echo "torchrun --shards=$SHARDS" >> "$TRAINED"', env={"SHARDS": shards}, append_env=True
     )
