@@ -22,15 +22,24 @@ COPY templates/requirements.lock templates/cpu.lock templates/cuda.lock template
 # The index with torch's build for processors alone is given by PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS.
 ARG PIP_EXTRA_INDEX_URL=
 ARG PIP_FIND_LINKS=
-RUN pip install --no-cache-dir --no-deps --require-hashes --prefix=/install \
-        -r templates/requirements.lock -r "templates/${VARIANT}.lock"
+# 0 where the builder mounts a cache of pip's at /root/.cache/pip.
+ARG PIP_NO_CACHE_DIR=1
+# Packages' own tests, and what is there to compile against them, is a tenth of the image; torch_shm_manager is what torch itself starts.
+# What is left is compiled on all processors, unlike pip does it; a file that is none of this Python's syntax stays as it is.
+# hadolint ignore=DL3042
+RUN pip install --no-deps --no-compile --require-hashes --prefix=/install \
+        -r templates/requirements.lock -r "templates/${VARIANT}.lock" \
+    && find /install/lib -depth \( -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' -o -path '*/pyarrow/include' \) \
+        -o -type f \( -name '*.a' -o -path '*/torch/bin/*' ! -name torch_shm_manager \) \) -exec rm -r {} + \
+    && { python -m compileall -q -j 0 /install/lib || true; }
 COPY pyproject.toml setup.py README.md ./
 COPY beam_seed beam_seed
 COPY pipelines pipelines
-# Another folder of the build context replaces the quality model that is built in.
+# Another folder, such as scorers/mine, replaces the quality model that is built in.
 ARG SCORER=beam_seed/quality/default_scorer
 COPY ${SCORER} beam_seed/quality/default_scorer
-RUN PYTHONPATH="$(echo /install/lib/python3.*/site-packages)" pip install --no-cache-dir --no-deps --no-build-isolation --prefix=/install .
+# hadolint ignore=DL3042
+RUN PYTHONPATH="$(echo /install/lib/python3.*/site-packages)" pip install --no-deps --no-build-isolation --prefix=/install .
 
 FROM ${PYTHON_IMAGE}
 # The histories of repositories are read by git.
@@ -45,10 +54,11 @@ COPY templates/main.py /template/main.py
 # To the error stream, which builders show to the end.
 RUN pip check >&2
 # Workers use the packages above as they are, instead of an environment of their own on top of them; models come from files, never by name.
-# A worker mounts its driver under /usr/local/nvidia.
+# A worker mounts its driver under /usr/local/nvidia. Compiled functions are kept where every user can write: RUN_AS has no home.
 ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 \
     HF_HUB_OFFLINE=1 \
     LD_LIBRARY_PATH=/usr/local/nvidia/lib64 \
+    NUMBA_CACHE_DIR=/tmp/numba \
     FLEX_TEMPLATE_PYTHON_PY_FILE=/template/main.py
 # Dataflow mounts folders that only root can write, so its containers run as root. Elsewhere, such as on Flink: --build-arg RUN_AS=65532.
 ARG RUN_AS=0

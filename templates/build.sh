@@ -4,8 +4,8 @@
 #   REPOSITORY=us-central1-docker.pkg.dev/PROJECT/beam-seed BUCKET=my-bucket templates/build.sh JOB [VARIANT]
 #
 # JOB: a command of docs/parameters.md. VARIANT: cpu (default) or cuda. VERSION: tag of the image and folder of the spec; the commit by default.
-# LAUNCHER_IMAGE: another tag of the launcher's base image. TORCH_INDEX: index page with torch's build for processors alone. SCORER: a folder in this
-# repository with the quality model to build in. DRY_RUN=1 prints the commands only.
+# LAUNCHER_IMAGE: another tag of the launcher's base image. TORCH_INDEX: index page with torch's build for processors alone. SCORER: a folder under
+# scorers/ with the quality model to build in. DRY_RUN=1 prints the commands only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 job="${1:?give the job, such as github}"

@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 # Builds the real Dockerfile without any registry: buildah, and stand-ins for its three base images made on this machine.
 #
-#   templates/build_offline.sh NAME [VARIANT [JOB]]
+#   templates/build_offline.sh NAME [VARIANT [JOB [OPTION...]]]
 #
 # Needs root, buildah and debootstrap. The Python image is Debian with a copy of PYTHON's installation (python3.11 by default) in /usr/local; ROOTFS, a
 # folder, keeps that Debian for later builds. The boot program and the launcher are scripts that start what the real ones start.
-# PIP_FIND_LINKS, a folder, is where torch's build for processors alone lies. STORAGE_DRIVER: of buildah; overlay where this machine can mount one, else vfs,
-# which copies every layer whole. The last line printed is the driver, by which later commands find the image.
+# PIP_FIND_LINKS, a folder, is where torch's build for processors alone lies; this machine's cache of pip is used and filled. An OPTION is one of buildah's,
+# such as --build-arg=SCORER=scorers/mine, or --layers to keep and reuse what the packages' step made. STORAGE_DRIVER: of buildah; overlay where this machine
+# can mount one, else vfs, which copies every layer whole. The last line printed is the driver, by which later commands find the image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name="${1:?give a name for the image}"
 variant="${2:-cpu}"
 job="${3:-github}"
-rootfs="${ROOTFS:-$(mktemp -d)}"
+rootfs="${ROOTFS:-}"
+if [[ -z $rootfs ]]; then
+    rootfs="$(mktemp -d)"
+    trap 'rm -rf --one-file-system "$rootfs"' EXIT
+fi
 prefix="$("${PYTHON:-python3.11}" -c 'import sys; print(sys.base_prefix)')"
 export BUILDAH_ISOLATION=chroot
 
@@ -49,6 +54,7 @@ image() {
 
 python_image() {
     cp -a "$rootfs/." "$1"
+    rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
     cp -a "$prefix/bin" "$prefix/lib" "$1/usr/local/"
     sed -i "1s|^#!$prefix/|#!/usr/local/|" "$1"/usr/local/bin/pip*
     # Of the installation only Python itself and pip: what is installed must come from the lock.
@@ -70,12 +76,16 @@ image localhost/beam_sdk script /opt/apache/beam/boot 'exec python -m apache_bea
 # shellcheck disable=SC2016
 image localhost/launcher script /opt/google/dataflow/python_template_launcher 'exec python "$FLEX_TEMPLATE_PYTHON_PY_FILE" "$@"'
 
-links=()
-if [[ -d ${PIP_FIND_LINKS:-} ]]; then
-    links=(--volume "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro" --build-arg "PIP_FIND_LINKS=$PIP_FIND_LINKS")
+options=()
+if cache="$("${PYTHON:-python3.11}" -m pip cache dir)"; then
+    mkdir -p "$cache"
+    options+=(--volume "$cache:/root/.cache/pip" --build-arg PIP_NO_CACHE_DIR=0)
 fi
-buildah bud --pull-never --ignorefile .dockerignore --tag "$name" "${links[@]}" \
+if [[ -d ${PIP_FIND_LINKS:-} ]]; then
+    options+=(--volume "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro" --build-arg "PIP_FIND_LINKS=$PIP_FIND_LINKS")
+fi
+buildah bud --pull-never --ignorefile .dockerignore --tag "$name" "${options[@]}" \
     --build-arg PYTHON_IMAGE=localhost/python --build-arg BEAM_IMAGE=localhost/beam_sdk --build-arg LAUNCHER_IMAGE=localhost/launcher \
-    --build-arg "VARIANT=$variant" --build-arg "JOB=$job" .
+    --build-arg "VARIANT=$variant" --build-arg "JOB=$job" "${@:4}" .
 buildah images "$name"
 echo "$STORAGE_DRIVER"

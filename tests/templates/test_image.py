@@ -8,14 +8,20 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import requires, version
 from pathlib import Path
+from typing import NamedTuple
 
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from apache_beam.options.pipeline_options import FlinkRunnerOptions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from templates_cloud import rows
 
 from beam_seed import storage
 from pipelines import templates
@@ -162,12 +168,23 @@ def test_the_pool_on_flink_is_our_image_with_a_process_for_each_slot():
     assert "localhost:50000" in script
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    os.geteuid() != 0 or not (shutil.which("buildah") and shutil.which("debootstrap")), reason="needs root, buildah and debootstrap"
-)
-@pytest.mark.timeout(3600)
-def test_the_built_image_launches_a_job(cloud):
+class Container(NamedTuple):
+    """A container of the built image, and how buildah is called for it."""
+
+    name: str
+    environment: dict[str, str]
+
+    def buildah(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["buildah", *command], env=self.environment, capture_output=True, text=True)
+
+    def run(self, *command: str, folder: Path | None = None, options: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
+        """Run a command of the image, with a folder of this machine at its own path."""
+        volume = [f"--volume={folder}:{folder}:rw"] if folder else []
+        return self.buildah("run", *volume, *options, self.name, "--", *command)
+
+
+@pytest.fixture(scope="module")
+def container() -> Iterator[Container]:
     image = os.environ.get("BEAM_SEED_IMAGE", "")  # one that is there already, in the storage of STORAGE_DRIVER
     driver = os.environ.get("STORAGE_DRIVER", "vfs")
     if not image:
@@ -176,20 +193,49 @@ def test_the_built_image_launches_a_job(cloud):
         assert built.returncode == 0, f"{built.stdout[-2000:]}\n{built.stderr[-4000:]}"
         driver = built.stdout.splitlines()[-1]
     environment = os.environ | {"STORAGE_DRIVER": driver, "BUILDAH_ISOLATION": "chroot"}
-    container = subprocess.run(["buildah", "from", image], env=environment, capture_output=True, text=True, check=True).stdout.strip()
-    try:
-        told = [f"--env={name}={value}" for name, value in cloud.environment.items()]
-        folder = str(Path(cloud.environment["GOOGLE_APPLICATION_CREDENTIALS"]).parent)
-        launcher = ["buildah", "run", f"--volume={folder}:{folder}:ro", *told, container, "--"]
-        launcher += ["/opt/google/dataflow/python_template_launcher"]
-        assert (
-            "--near-threshold" in subprocess.run([*launcher, "--help"], env=environment, capture_output=True, text=True, check=True).stdout
-        )
-        name = "gs://bucket/staging/template_launches/in_image/job_object"
-        arguments = cloud.arguments("dedup", f"--template_location={name}")
-        arguments = [each for each in arguments if each != "--template_location=gs://bucket/staging/template_launches/dedup/job_object"]
-        ended = subprocess.run([*launcher, *arguments], env=environment, capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stderr
-        assert storage.read_json(name)["name"] == "dedup-20260101"
-    finally:
-        subprocess.run(["buildah", "rm", container], env=environment, capture_output=True, check=True)
+    found = subprocess.run(["buildah", "from", image], env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    container = Container(found, environment)
+    yield container
+    container.buildah("rm", found)
+
+
+def in_image(test: Callable[..., None]) -> Callable[..., None]:
+    able = os.geteuid() == 0 and shutil.which("buildah") and shutil.which("debootstrap")
+    skipped = pytest.mark.skipif(not able, reason="needs root, buildah and debootstrap")
+    return pytest.mark.slow(pytest.mark.timeout(3600)(skipped(test)))
+
+
+@in_image
+def test_what_the_image_holds(container):
+    told = container.buildah("inspect", "--format", "{{.OCIv1.Config.Entrypoint}}", container.name).stdout
+    assert told.strip() == "[/opt/apache/beam/boot]"
+    for command in ("test -x /opt/apache/beam/boot", "git --version", "python -m pip check", "test ! -e /root/.cache/pip"):
+        ended = container.run("sh", "-c", command)
+        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+
+
+@in_image
+def test_a_job_runs_in_the_image_as_a_user_without_a_home(container, tmp_path):
+    (tmp_path / "in").mkdir()
+    twice = {name: [*column, column[0]] for name, column in rows().to_pydict().items()}
+    pq.write_table(pa.table(twice | {"id": [*twice["path"][:-1], "copy.py"]}), tmp_path / "in" / "files.parquet")
+    tmp_path.chmod(0o777)
+    arguments = [f"--input={tmp_path}/in/*.parquet", f"--output={tmp_path}/out"]
+    ended = container.run("python", "/template/main.py", *arguments, folder=tmp_path, options=["--user=65532"])
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    kept = ds.dataset(tmp_path / "out" / "kept").to_table()
+    assert sorted(kept["id"].to_pylist()) == sorted(rows()["id"].to_pylist())
+    assert (tmp_path / "out").stat().st_uid == 65532
+
+
+@in_image
+def test_the_image_launches_a_job(container, cloud):
+    told = [f"--env={name}={value}" for name, value in cloud.environment.items()]
+    folder = Path(cloud.environment["GOOGLE_APPLICATION_CREDENTIALS"]).parent
+    launcher = "/opt/google/dataflow/python_template_launcher"
+    assert "--near-threshold" in container.run(launcher, "--help").stdout
+    name = "gs://bucket/staging/template_launches/in_image/job_object"
+    arguments = [each for each in cloud.arguments("dedup") if not each.startswith("--template_location=")]
+    ended = container.run(launcher, *arguments, f"--template_location={name}", folder=folder, options=told)
+    assert ended.returncode == 0, ended.stderr
+    assert storage.read_json(name)["name"] == "dedup-20260101"
