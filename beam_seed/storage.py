@@ -22,7 +22,9 @@ _RAW = CompressionTypes.UNCOMPRESSED  # we unpack ourselves, with limits; Beam m
 
 _CHUNK = 1 << 20  # bytes that are read at once
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)  # the system's own errors of writing tell no path
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_REMEDY = "; free some space there and run it again"
 
 
 class FileInfo(NamedTuple):
@@ -71,17 +73,27 @@ def open_write(path: str) -> Iterator[BinaryIO]:
         with FileSystems.create(path, compression_type=_RAW) as remote:
             yield remote
         return
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    with naming_full_disk(path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        try:
+            with open(temporary, "wb") as local:
+                yield local
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(temporary)
+            raise
+
+
+@contextlib.contextmanager
+def naming_full_disk(path: str) -> Iterator[None]:
+    """Within the block, the error of a disk that is full names ``path``, as the system's own of a write does not."""
     try:
-        with open(temporary, "wb") as local:
-            yield local
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-        if isinstance(error, OSError) and error.errno in _FULL:
-            raise OSError(error.errno, f"{os.strerror(error.errno)}; free some space there and run it again", path) from error
+        yield
+    except OSError as error:
+        if error.errno in _FULL and _REMEDY not in str(error):  # else a block within this one has named it
+            raise OSError(error.errno, os.strerror(error.errno) + _REMEDY, path) from error
         raise
 
 

@@ -74,7 +74,7 @@ def open_history(unit: Unit, limits: Limits) -> Iterator[History]:
 
     Raises ValueError (``ArchiveLimitError``, ``ObjectError``) and what an archive's library raises, where it cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="beam-seed-history-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="beam-seed-history-", ignore_cleanup_errors=True) as folder, storage.naming_full_disk(folder):
         yield _open(unit, folder, limits)
 
 

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
+from beam_seed import storage
 from beam_seed.sources import decompress
 from beam_seed.sources.repository import ArchiveLimitError, Limits, Member, display, is_machine_error, normalise, path_fault
 
@@ -93,7 +94,9 @@ class TarArchive:
                 return self._file.tell()
             if chunk is None:
                 return self._file.tell()
-            self._file.write(chunk)  # outside of the try: a full disk is not the archive's fault
+            with storage.naming_full_disk(tempfile.gettempdir()):  # outside of the try: a full disk is not the archive's fault
+                self._file.write(chunk)
+                self._file.flush()
 
     def members(self) -> list[Member]:
         self.faults = list(self._unpack_faults)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -73,10 +74,10 @@ def _local_file(path: str) -> BinaryIO:
     if storage.is_local(path):
         return open(path, "rb")
     copy = temporary_file()
-    with storage.open_read(path) as remote:
+    with storage.open_read(path) as remote, storage.naming_full_disk(tempfile.gettempdir()):
         while chunk := remote.read(_COPY_CHUNK):
             copy.write(chunk)
-    copy.seek(0)
+        copy.seek(0)
     return copy
 
 

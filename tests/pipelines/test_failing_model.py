@@ -32,7 +32,7 @@ def text(number: int) -> str:
 
 @pytest.fixture
 def fall_ill(scorer: Path, monkeypatch: pytest.MonkeyPatch) -> Fall:
-    """Let the model fail from now on where a batch has one of these marks; returns, batch by batch before any is divided, whether it did."""
+    """Let the model fail from now on where a batch has one of these marks; returns, for each whole batch, whether it did."""
     tokenizer = Tokenizer.from_file(str(scorer / "tokenizer.json"))
     monkeypatch.setattr(transforms._EncodeAndBatch, "MAX_WAITING", BATCH)
     score_tokens = Scorer.score_tokens

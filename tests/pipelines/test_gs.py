@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import commit_history
+import made_corpus
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,8 @@ import web_input
 
 from beam_seed import storage
 from beam_seed.trainer.tokenizer import train_tokenizer
+from beam_seed.web.datasets import pages_table
+from beam_seed.web.records import Extracted, Response, make_page
 from pipelines import cli
 
 # What says when and how fast a run was.
@@ -103,6 +106,13 @@ def histories(folder: Path) -> None:
     code(folder)
 
 
+def made(folder: Path) -> None:
+    folder.mkdir()
+    files = [made_corpus.file(number) | {"language": "Python"} for number in range(480)]
+    pq.write_table(pa.Table.from_pylist(files), folder / "a.parquet", row_group_size=100)
+    (folder / "sources.yaml").write_text(made_corpus.SOURCES)
+
+
 def archives(folder: Path) -> None:
     (folder / "in").mkdir(parents=True)
     web_input.make_archives(folder / "in")
@@ -128,14 +138,16 @@ JOBS: dict[str, tuple[Callable[[Path], None], str]] = {
     "score": (code, "--input={0}/corpus --scorer={0}/scorer"),
     "notebooks": (code, "--input={0}/books"),
     "long-context": (code, "--input={0}/corpus --files={0}/corpus --min-tokens=300 --budget=900 --tokenizer={0}/tokenizer.json"),
+    "high-quality": (made, "--input={0} --sources={0}/sources.yaml --rounds=1"),
     "shards": (code, "--stage={0}/s.yaml --source=code={0}/corpus --tokenizer={0} --shards=2"),
 }
 
 
-SLOW = ("github", "commits", "web")
+STAGED = ("github", "commits", "web")
+FAST = ("sample", "label", "notebooks")
 
 
-@pytest.mark.parametrize("command", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in JOBS])
+@pytest.mark.parametrize("command", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in JOBS])
 def test_a_bucket_changes_nothing(command: str, emulated_bucket: str, tmp_path: Path) -> None:
     make, arguments = JOBS[command]
     make(tmp_path / "given")
@@ -149,7 +161,7 @@ def test_a_bucket_changes_nothing(command: str, emulated_bucket: str, tmp_path: 
     # A document's id tells where it is from, so that only runs over one input can agree to the byte; what is read must be the same anyway.
     remote = run(f"{emulated_bucket}/given", f"{emulated_bucket}/out")
     assert_same_bytes(run(f"{emulated_bucket}/given", f"{tmp_path}/out"), remote)
-    if command in SLOW:
+    if command in STAGED:
         until = "--until=documents"
         assert documents(run(f"{tmp_path}/given", f"{tmp_path}/here", until)) == documents(
             run(f"{emulated_bucket}/given", f"{emulated_bucket}/there", until)
@@ -164,3 +176,84 @@ def test_a_bucket_changes_nothing(command: str, emulated_bucket: str, tmp_path: 
         assert cli.main(["why", remote, f"{name['repo']}/{name['path']}"]) == 0
     else:
         assert documents(run(f"{tmp_path}/given", f"{tmp_path}/here")) == documents(remote)
+
+
+def rated(folder: Path) -> None:
+    code(folder)
+    table = pq.read_table(folder / "corpus" / "a.parquet")
+    labels = table.select(["repo", "path", "content", "language"])
+    labels = labels.append_column("rating", pa.array([float(number % 11) for number in range(len(table))]))
+    labels = labels.append_column("oracle", pa.array(["rubric"] * len(table)))
+    (folder / "labels").mkdir()
+    pq.write_table(labels, folder / "labels" / "a.parquet")
+    throughput = [{"stage": "measures", "seconds": 2.0, "bytes": 4000, "files": 10, "reused": False}]
+    report = {"read": {"bytes": 4000, "files": 10}, "throughput": throughput}
+    sample_input.write(folder / "run", {"report.json": json.dumps(report)})
+
+
+def pages(folder: Path) -> None:
+    """Pages of 12 hosts, half of which are about code; of each host, in turns, one of two categories."""
+    found = []
+    for number in range(240):
+        host, words = f"h{number % 12}.example", ("import class function" if number % 2 else "river valley village").split()
+        text = " ".join(words[(number + shift) % 3] for shift in range(40 + number % 7))
+        response = Response("crawl.warc.gz", number, f"http://{host}/{number}", "2024-01-01T00:00:00Z", "text/html", "", b"")
+        extracted = Extracted("T", text, "utf-8", "en", number % 2, number % 2, 40, 0.1)
+        found.append(make_page(response, host, f"/{number}", extracted, "", ""))
+    for name, labels in (("relevance", ["0", "1"]), ("categories", ["forum", "qa"])):
+        label = pa.array([labels[number % 2] for number in range(240)])
+        (folder / name).mkdir(parents=True)
+        table = pages_table(found).append_column("label", label if name == "categories" else label.cast(pa.int64()))
+        pq.write_table(table, folder / name / "a.parquet")
+
+
+# As JOBS, of commands that run no Beam job.
+TOOLS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "train-tokenizer": (code, "--input={0}/corpus --vocabulary=300"),
+    "train-relevance": (pages, "--input={0}/relevance --recall=0.9 --confidence=0 --epochs=2"),
+    "train-categories": (pages, "--input={0}/categories --epochs=2"),
+    "evaluate": (rated, "--labels={0}/labels --scorer={0}/scorer --split=all"),
+    "estimate": (rated, "--run={0}/run --size=1G --cores=2"),
+}
+
+
+@pytest.mark.parametrize("command", [pytest.param(name, marks=pytest.mark.slow if name == "evaluate" else ()) for name in TOOLS])
+def test_tools_read_and_write_a_bucket(command: str, emulated_bucket: str, tmp_path: Path) -> None:
+    make, arguments = TOOLS[command]
+    make(tmp_path / "given")
+    upload(tmp_path / "given", f"{emulated_bucket}/given")
+    name = "found.json" if command == "estimate" else ""
+    for output in (f"{tmp_path}/out/{name}", f"{emulated_bucket}/out/{name}"):
+        assert cli.main([command, *arguments.format(f"{emulated_bucket}/given").split(), f"--output={output.rstrip('/')}"]) == 0
+    here, there = contents(f"{tmp_path}/out"), contents(f"{emulated_bucket}/out")
+    assert here
+    assert here == there
+
+
+@pytest.mark.slow
+def test_shards_on_a_bucket_are_removed_from(emulated_bucket: str, tmp_path: Path) -> None:
+    make, arguments = JOBS["shards"]
+    make(tmp_path / "given")
+    upload(tmp_path / "given", f"{emulated_bucket}/given")
+    told = arguments.format(f"{emulated_bucket}/given").split()
+    for output in (f"{tmp_path}/out", f"{emulated_bucket}/out"):
+        assert cli.main(["shards", *told, f"--output={output}", "--workers=1"]) == 0
+        before = contents(output)
+        assert cli.main(["remove", output, f"--repos={emulated_bucket}/given/repos", "--workers=1"]) == 0
+        assert contents(output) != before
+        assert len(storage.read_json(storage.join(output, "manifest.json"))["removed"]) == 1
+    here, there = contents(f"{tmp_path}/out"), contents(f"{emulated_bucket}/out")
+    assert {name: data for name, data in here.items() if "shards/" in name} == {n: data for n, data in there.items() if "shards/" in n}
+    assert len(here) == len(there)
+
+
+@pytest.mark.slow
+def test_a_corpus_on_a_bucket_is_distilled(emulated_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The steps are processes, in which Beam looks for credentials.
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    code(tmp_path / "given")
+    upload(tmp_path / "given", f"{emulated_bucket}/given")
+    sizes = "--layers=1 --hidden-size=32 --vocabulary=300 --max-length=64 --batch=8 --device-batch=8 --bag-epochs=1 --held-out=0.4"
+    command = ["distill", f"--input={emulated_bucket}/given/corpus", f"--output={tmp_path}/out", f"--train={sizes}", "--workers=1"]
+    assert cli.main([*command, "--sample=--per-language=100"]) == 0
+    assert len(documents(f"{tmp_path}/out/scored")) == 34

@@ -28,7 +28,7 @@ def test_too_many_fail_the_job(
     monkeypatch.setattr(failures, "FEW", 0)
     assert toy_job.main(notes) == 1
     told = capsys.readouterr().err
-    assert "not more failed than max_failed_share, 0.05, allows (1 of 10; their errors are in " in told
+    assert "not more failed than max_failed_share, 0.05, allows (1 of 10; their errors are in failed/)" in told
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert (tmp_path / "out" / "failed").exists()
     monkeypatch.undo()

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import struct
 import subprocess
 import tarfile
@@ -19,6 +20,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from beam_seed.sources import archive as archives
 from beam_seed.sources.repository import Limits
 
 COMPRESS = {
@@ -380,3 +382,11 @@ def test_any_damage_gives_records(read_path, name: str, draw: st.DataObject) -> 
 def test_truncation_everywhere(tmp_path: Path, read_path, name: str) -> None:
     for cut in range(0, len(SAMPLES[name]), 13):
         assert read_path(put(tmp_path, name, SAMPLES[name][:cut]), LIMITS)
+
+
+def test_a_full_temporary_folder_is_named(tmp_path: Path, read_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "temporary_file", lambda: io.BufferedRandom(io.FileIO("/dev/full", "r+")))
+    put(tmp_path, "a.tar.gz", gzip.compress(tar_of(FILES)))
+    told = f"No space left on device; free some space there and run it again: '{tempfile.gettempdir()}'"
+    with pytest.raises(OSError, match=re.escape(told)):
+        read_path(tmp_path)
