@@ -63,7 +63,7 @@ def put(folder: Path, target: str) -> None:
 
 def shards(root: str, folder: Path) -> list[str]:
     texts = [sample_input.python_source(number) for number in range(20)]
-    (folder / "corpus").mkdir()
+    (folder / "corpus").mkdir(parents=True)
     pq.write_table(
         pa.table({"repo": ["r"] * 20, "path": [f"{n}.py" for n in range(20)], "content": texts}), folder / "corpus" / "a.parquet"
     )
@@ -186,7 +186,7 @@ def test_a_full_disk_fails_the_job_and_a_rerun_completes(tmp_path: Path) -> None
 
 
 def test_scratch_that_cannot_be_deleted_fails_no_job(tmp_path: Path, monkeypatch, caplog: pytest.LogCaptureFixture) -> None:
-    command = shards(str(tmp_path / "given"), tmp_path)
+    command = shards(str(tmp_path), tmp_path / "made")
     delete_tree = storage.delete_tree
 
     def refuse(path: str) -> None:
