@@ -13,6 +13,7 @@ A sequence has a position: its number in the order of the shards, from 0. ``mani
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -79,3 +80,22 @@ class Manifest(NamedTuple):
     skipped: dict[str, dict[str, int]] | None = None  # source -> reason -> documents that were read and are in no sequence
     factors: dict[str, float] | None = None  # source -> copies of each document that the mixture asked for
     drift: str = ""  # of the run that --baseline names: 'none' or 'found', see drift.json
+
+
+def parse_manifest(text: str | bytes, path: str) -> Manifest:
+    """The manifest that is the content of the file at ``path``; keys that are not ours are left out.
+
+    Raises ValueError, which names the path, where it is none, of another format, or where its shards have other sequences than it says.
+    """
+    try:
+        told = json.loads(text)
+        if told["format"] != FORMAT:
+            raise ValueError(f"its format is {told['format']!r}")
+        known = {name: told[name] for name in Manifest._fields if name in told}
+        manifest = Manifest(**known | {"shards": [ShardFile(**shard) for shard in told["shards"]]})
+        there = sum(shard.sequences for shard in manifest.shards)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} describes no shards ({type(error).__name__}: {error}); expected the manifest of {FORMAT}") from error
+    if not there or there != manifest.sequences:
+        raise ValueError(f"{path} says {manifest.sequences} sequences and its shards have {there}; expected the same, and one at least")
+    return manifest

@@ -8,7 +8,7 @@ from typing import Any
 
 from beam_seed import __version__, storage
 from beam_seed.mixture.stage import Stage
-from beam_seed.shards.format import FORMAT, Manifest, ShardFile
+from beam_seed.shards.format import FORMAT, Manifest, ShardFile, parse_manifest
 from beam_seed.shards.sequences import Counts, add
 from beam_seed.shards.tables import Plan
 from beam_seed.shards.tokenizer import ShardTokenizer
@@ -27,16 +27,12 @@ def manifest_json(manifest: Manifest) -> dict[str, Any]:
 
 
 def read_manifest(root: str) -> Manifest:
-    """The manifest of a directory of shards. Raises ValueError where there is none, or one of another format."""
+    """The manifest of a directory of shards. Raises ValueError where there is none, or what is no such manifest."""
     path = storage.join(root, "manifest.json")
     if not storage.exists(path):
         raise ValueError(f"{root} holds no manifest.json; expected a directory that beam-seed shards has finished")
-    value = storage.read_json(path)
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        found = value.get("format") if isinstance(value, dict) else type(value).__name__
-        raise ValueError(f"{path} has format {found!r}; expected {FORMAT!r}, a directory that beam-seed shards wrote")
-    known = {name: value[name] for name in Manifest._fields if name in value}
-    return Manifest(**known | {"shards": [ShardFile(**shard) for shard in value["shards"]]})
+    with storage.open_read(path) as file:
+        return parse_manifest(file.read(), path)
 
 
 def close_books(tokenised: Sequence[Mapping[str, Any]], packed: Sequence[Mapping[str, Any]], counts: Counts) -> dict[str, dict[str, int]]:

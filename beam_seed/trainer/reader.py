@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beam_seed.options import not_negative, option, parse, positive
-from beam_seed.shards.format import FORMAT, SEQUENCES, Manifest, ShardFile
+from beam_seed.shards.format import FORMAT, SEQUENCES, Manifest, parse_manifest
 
 
 class Sequences(NamedTuple):
@@ -174,20 +174,7 @@ def _manifest(directory: str) -> Manifest:
     path = f"{directory}/manifest.json"
     with _open(path) as file:
         text = file.read()
-    try:
-        told = json.loads(text)
-        if told["format"] != FORMAT:
-            raise ValueError(f"its format is {told['format']!r}")
-        manifest = Manifest(**{name: told[name] for name in Manifest._fields if name in told})
-        manifest = manifest._replace(
-            shards=[ShardFile(**shard) if isinstance(shard, dict) else ShardFile(*shard) for shard in manifest.shards]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} describes no shards ({type(error).__name__}: {error}); expected the manifest of {FORMAT}") from error
-    there = sum(shard.sequences for shard in manifest.shards)
-    if not there or there != manifest.sequences:
-        raise ValueError(f"{path} says {manifest.sequences} sequences and its shards have {there}; expected the same, and one at least")
-    return manifest
+    return parse_manifest(text, path)
 
 
 def _open(path: str) -> io.BufferedIOBase:

@@ -34,7 +34,7 @@ def items(*specifications: object) -> list[Item]:
     ("name", "data"),
     [
         ("tasks.jsonl", LINES),
-        ("tasks.jsonl.gz", gzip.compress(LINES)),
+        ("tasks.jsonl.gz", gzip.compress(LINES, mtime=0)),
         ("tasks.jsonl.zst", zstandard.compress(LINES)),
         ("tasks.jsonl.xz", lzma.compress(LINES)),
         ("tasks.ndjson.bz2", bz2.compress(LINES)),
@@ -86,8 +86,8 @@ def test_an_item_without_text_is_counted(tmp_path: Path) -> None:
         ("t.jsonl", b"[1]\n[2]\n", "expected an object"),
         ("t.jsonl", b'{"a": "\xff"}', "cannot be read"),
         ("t.json", b"[" * 100_000, "cannot be read"),
-        ("t.jsonl.gz", gzip.compress(LINES)[:-9], "cannot be read"),
-        ("t.jsonl.gz", gzip.compress(b"x" * (200 << 20)), "cannot be read"),
+        ("t.jsonl.gz", gzip.compress(LINES, mtime=0)[:-9], "cannot be read"),
+        ("t.jsonl.gz", gzip.compress(b"x" * (200 << 20), mtime=0), "cannot be read"),
         ("t.parquet", b"PAR1 no", "cannot be read"),
     ],
 )

@@ -198,10 +198,13 @@ def test_repositories_without_scores(tables, tmp_path, capsys):
     assert corpus(tmp_path / "out") == []
 
 
-def test_orders(tables, tmp_path):
+def test_orders_in_many_buckets(tables, tmp_path, output):
     orders = {}
     for order in ("path", "random"):
-        assert run(tables, tmp_path / order, f"--order={order}", "--budget=100000") == 0
+        assert run(tables, tmp_path / order, f"--order={order}", "--budget=100000", "--shard-bytes=300") == 0
+        assert len(list((tmp_path / order / "documents").glob("repositories-*"))) > 3
+        told = [[(row["repo"], row["path"]) for row in listed(folder, "rejected")] for folder in (output, tmp_path / order)]
+        assert sorted(told[0]) == sorted(told[1])
         (row,) = (row for row in corpus(tmp_path / order) if row["repo"] == "good")
         orders[order] = [path for path, _ in parse_sequence(row["content"])[1]]
     assert orders["path"] == sorted(GOOD)

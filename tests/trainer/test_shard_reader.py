@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from beam_seed.shards.format import SEQUENCES
+from beam_seed.shards.publish import read_manifest
 from beam_seed.trainer import reader
 from beam_seed.trainer.batches import NO_LABEL, Batches
 from beam_seed.trainer.reader import Shards, chain
@@ -198,12 +199,11 @@ def test_a_shard_that_is_missing_or_another(fresh):
 )
 def test_a_manifest_that_is_none(fresh, change, message):
     path = fresh / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ValueError, match=message):
-        Shards(str(fresh))
-    path.write_text("{cut off")
-    with pytest.raises(ValueError, match=r"manifest\.json describes no shards"):
-        Shards(str(fresh))
+    for text, told in ((json.dumps(json.loads(path.read_text()) | change), message), ("{cut off", r"manifest\.json describes no shards")):
+        path.write_text(text)
+        for read in (Shards, read_manifest):  # the trainer and the jobs say the same
+            with pytest.raises(ValueError, match=told):
+                read(str(fresh))
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
         Shards(str(fresh))
