@@ -144,7 +144,7 @@ JOBS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 STAGED = ("github", "commits", "web")
-FAST = ("sample", "label", "notebooks")
+FAST = ("notebooks",)
 
 
 @pytest.mark.parametrize("command", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in JOBS])
