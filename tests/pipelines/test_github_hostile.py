@@ -61,10 +61,14 @@ def rows(folder: Path) -> list[dict]:
     return [row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
 
 
-def test_nothing_is_lost_and_nothing_escapes(tmp_path: Path) -> None:
+def test_nothing_is_lost_and_nothing_escapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_hostile(tmp_path / "in")
     inputs = [f"--input={folder}", f"--input={tmp_path / 'first'}", f"--input={tmp_path / 'second'}"]
-    assert github.main([*inputs, f"--output={tmp_path / 'out'}", "--workers=1", "--score=false"]) == 0
+    arguments = [*inputs, f"--output={tmp_path / 'out'}", "--workers=1", "--score=false"]
+    assert github.main(arguments) == 1, "most of it fails, which no job is to pass over in silence"
+    assert "not more failed than max_failed_share, 0.05, allows (30 of 59; their errors are in failed/)" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert github.main([*arguments, "--max-failed-share=0.9"]) == 0
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert all(invariant["holds"] for invariant in manifest["invariants"])
     kept = {(row["repo"], row["path"]) for row in rows(tmp_path / "out" / "corpora" / "file_level")}
