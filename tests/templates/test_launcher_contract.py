@@ -185,13 +185,22 @@ def test_a_launch_that_cannot_be_staged_fails_in_one_line(cloud, monkeypatch, ca
 
 
 @pytest.mark.slow
-def test_a_job_is_submitted_and_waited_for(cloud, monkeypatch):
+def test_a_job_is_submitted_and_waited_for(cloud, monkeypatch, capsys):
     """Without a template: from a user's own machine, where the service is asked for the job's state."""
+    create = cloud.service.create
+
+    def run(body):
+        # What the workers would leave last.
+        storage.write_json("gs://bucket/out/dedup/dedup.json", {"counts": {"read": 4, "kept": 3}})
+        return create(body)
+
+    monkeypatch.setattr(cloud.service, "create", run)
     arguments = [each for each in cloud.arguments("dedup") if not each.startswith("--template_location")]
     before = len(cloud.service.jobs)
     assert launch("dedup", [*arguments, f"--dataflow_endpoint=http://localhost:{cloud.service.port}"], monkeypatch) == 0
     assert len(cloud.service.jobs) == before + 1
     assert cloud.service.refused == []
+    assert "kept 3 of 4 rows: gs://bucket/out/dedup/kept" in capsys.readouterr().out
 
 
 @pytest.mark.slow
