@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 
 
 class JsonLines(logging.Formatter):
     """Records as JSON objects: time, severity, logger, message (the names that Cloud Logging knows), and a record's ``fields``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {"time": self.formatTime(record), "severity": record.levelname, "logger": record.name, "message": record.getMessage()}
+        time = datetime.fromtimestamp(record.created, UTC).isoformat()  # with its zone, as Cloud Logging reads it
+        told = {"time": time, "severity": record.levelname, "logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
         return json.dumps(getattr(record, "fields", {}) | told, ensure_ascii=False, default=str)

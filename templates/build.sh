@@ -20,11 +20,11 @@ arguments=(--build-arg "JOB=$job" --build-arg "VARIANT=$variant")
 [[ -n ${LAUNCHER_IMAGE:-} ]] && arguments+=(--build-arg "LAUNCHER_IMAGE=$LAUNCHER_IMAGE")
 [[ -n ${TORCH_INDEX:-} ]] && arguments+=(--build-arg "PIP_EXTRA_INDEX_URL=$TORCH_INDEX")
 [[ -n ${SCORER:-} ]] && arguments+=(--build-arg "SCORER=$SCORER")
-"${run[@]}" docker build "${arguments[@]}" --tag "$image" .
-"${run[@]}" docker push "$image"
-
+# First, because it is what needs the environment of `make setup`.
 spec="$(mktemp)"
 trap 'rm -f "$spec"' EXIT
 "${PYTHON:-.venv/bin/python}" -m pipelines.templates "--job=$job" "--image=$image" >"$spec"
+"${run[@]}" docker build "${arguments[@]}" --tag "$image" .
+"${run[@]}" docker push "$image"
 "${run[@]}" gcloud storage cp --content-type=application/json "$spec" "gs://$BUCKET/templates/$version/$job.json"
 echo "gs://$BUCKET/templates/$version/$job.json"
