@@ -30,7 +30,6 @@ from beam_seed.curation.transforms import AssembleCorpora
 from beam_seed.decontamination.benchmarks import find_benchmarks, fingerprint
 from beam_seed.decontamination.index import Limits as NgramLimits
 from beam_seed.decontamination.judge import index_of, make_judge
-from beam_seed.failures import MAX_SHARE
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -39,7 +38,7 @@ from beam_seed.report.schema import Section
 from beam_seed.report.tally import Tally
 from beam_seed.sources.metadata import load_metadata
 from beam_seed.sources.units import fingerprint as listing_fingerprint
-from pipelines import stages
+from pipelines import launch, stages
 from pipelines.stages import REPORT, Program, Stage, add_stages, duplicates_stage, file_digest, told_as, told_options, with_steps
 
 STAGES = ("documents", "measures", "duplicates", "scores", "verdicts", "corpora", REPORT)
@@ -81,9 +80,7 @@ class Options:
     partitions: int = opt.option(16, "Parts of the hash space of deduplication; more above 50 million commits.", check=opt.positive)
     rounds: int = opt.option(ROUNDS, "Rounds of connected components; the job fails where they do not suffice.", check=opt.positive)
     until: str = opt.option(REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
-    max_failed_share: float = opt.option(
-        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
-    )
+    max_failed_share: float = launch.max_failed_share()
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 

@@ -20,7 +20,7 @@ from beam_seed.decontamination.index import Limits, item_counts, unpack_index
 from beam_seed.decontamination.judge import index_of, overlaps
 from beam_seed.decontamination.tables import Table, check_columns, table_texts, write_split
 from beam_seed.decontamination.transforms import FindContamination, IndexBenchmarks
-from beam_seed.failures import MAX_SHARE, check_failed
+from beam_seed.failures import check_failed
 from beam_seed.packing import unpack_table
 from pipelines import launch, tables
 
@@ -45,9 +45,7 @@ class Options:
     shortest: int = opt.option(Limits.shortest, "Words that a benchmark's text must have to be looked for.", check=opt.positive)
     letters: int = opt.option(Limits.letters, "Words with a letter that an n-gram must have.", check=opt.not_negative)
     common: int = opt.option(Limits.common, "Repositories that may have an n-gram that is no boilerplate; 0: any.", check=opt.not_negative)
-    max_failed_share: float = opt.option(
-        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
-    )
+    max_failed_share: float = launch.max_failed_share()
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 

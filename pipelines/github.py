@@ -24,7 +24,6 @@ from beam_seed.curation.score_transforms import ScoreSurvivors
 from beam_seed.curation.summary import Run
 from beam_seed.decontamination.index import Limits
 from beam_seed.decontamination.transforms import KeyedBytes
-from beam_seed.failures import MAX_SHARE
 from beam_seed.near_dedup.lsh import optimal_bands
 from beam_seed.near_dedup.transforms import NUM_PERM, ROUNDS
 from beam_seed.quality import cache
@@ -36,7 +35,7 @@ from beam_seed.sources.repository import Limits as ReadLimits
 from beam_seed.sources.table import check_table
 from beam_seed.sources.units import Unit, list_units
 from beam_seed.sources.units import fingerprint as listing_fingerprint
-from pipelines import stages
+from pipelines import launch, stages
 from pipelines.stages import (
     REPORT,
     Program,
@@ -93,9 +92,7 @@ class Options:
     partitions: int = opt.option(16, "Parts of the hash space of deduplication; raise it above about 50 million files.", check=opt.positive)
     rounds: int = opt.option(ROUNDS, "Rounds of connected components; the job fails where they do not suffice.", check=opt.positive)
     until: str = opt.option(REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
-    max_failed_share: float = opt.option(
-        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
-    )
+    max_failed_share: float = launch.max_failed_share()
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 

@@ -17,11 +17,19 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, StandardOptions
 
 from beam_seed import metrics, storage
+from beam_seed import options as opt
+from beam_seed.failures import FEW, MAX_SHARE
 from beam_seed.options import UsageError
 
 LOCAL_RUNNER = "FnApiRunner"
 
 _WORKER_GONE = "Channel closed prematurely."  # all that the local runner says when the process of a worker is no more
+
+
+def max_failed_share() -> Any:
+    """The field of a job's options that limits its failed documents, see :mod:`beam_seed.failures`."""
+    told = f"Share of the documents that failed from which the job fails, where there are more than {FEW} of them."
+    return opt.option(MAX_SHARE, told, check=opt.share)
 
 
 def local_arguments(arguments: Sequence[str], workers: int, mode: str) -> list[str]:

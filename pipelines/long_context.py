@@ -15,7 +15,6 @@ from beam_seed import options as opt
 from beam_seed.commits.tokens import token_counter, tokenizer_file
 from beam_seed.curation.summary import Run, Totals
 from beam_seed.curation.summary_transforms import SumTallies
-from beam_seed.failures import MAX_SHARE
 from beam_seed.long_context import report
 from beam_seed.long_context.assemble import Assembly
 from beam_seed.long_context.choose import UNSCORED, Choice
@@ -25,7 +24,7 @@ from beam_seed.long_context.publish import Part, write_files, write_repositories
 from beam_seed.long_context.report import Told
 from beam_seed.long_context.transforms import ChooseRepositories
 from beam_seed.storage import FileInfo
-from pipelines import stages, tables
+from pipelines import launch, stages, tables
 from pipelines.stages import Program, Stage
 
 PROG = LONG_CONTEXT.prog
@@ -55,9 +54,7 @@ class Options:
         "", "A tokenizer.json, or its folder, to count tokens with; without it, 3 bytes are taken for one.", kind="read"
     )
     shard_bytes: int = opt.option(64 << 20, "Bytes of text in a file of the corpus, about.", check=opt.positive)
-    max_failed_share: float = opt.option(
-        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
-    )
+    max_failed_share: float = launch.max_failed_share()
     until: str = opt.option(stages.REPORT, "Stop after this stage; a later run goes on from there.", choices=STAGES)
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 

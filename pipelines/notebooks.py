@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from beam_seed import options as opt
 from beam_seed import storage
 from beam_seed.curation.read import Bucket, bucket_count, bucket_of, write_bucket
-from beam_seed.failures import MAX_SHARE, check_failed
+from beam_seed.failures import check_failed
 from beam_seed.judge import judge_all
 from beam_seed.notebooks import transforms as notebooks
 from beam_seed.records import Document
@@ -38,9 +38,7 @@ class Options:
     input: list[str] = opt.option([], "Repositories, archives, tables, folders of them, or globs, as of beam-seed github.", kind="read")
     output: str = opt.option("", "Folder: documents/, rejected/ and failed/ (notebooks not among them, and why), counts.", kind="write")
     metadata: str = opt.option("", "JSON Lines of repositories' stars, forks, licences and dates.", kind="read")
-    max_failed_share: float = opt.option(
-        MAX_SHARE, "Share of the documents that failed from which the job fails, where there are more than 20 of them.", check=opt.share
-    )
+    max_failed_share: float = launch.max_failed_share()
     workers: int = opt.option(0, "Processes of a local run; 0 means one for each processor.", check=opt.not_negative)
 
 
